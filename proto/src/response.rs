@@ -1,0 +1,197 @@
+//! What the agent says. Any number of `Progress`, `Item` and `Ask`, then exactly one `Done` or `Error`.
+//!
+//! Every struct is frozen; enums only grow at the end. In JSON a client ignores keys it does not know.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::WireFailure;
+use crate::secret::SecretStr;
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Response<'a> {
+    /// Talk for stderr while the request goes on.
+    #[serde(borrow)]
+    Progress(Progress<'a>),
+    /// One row of a listing.
+    #[serde(borrow)]
+    Item(Item<'a>),
+    /// A question; the client sends an `Answer`. If the matter is settled elsewhere, the agent goes on without one.
+    #[serde(borrow)]
+    Ask(Ask<'a>),
+    #[serde(borrow)]
+    Done(Done<'a>),
+    #[serde(borrow)]
+    Error(WireFailure<'a>),
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Progress<'a> {
+    #[serde(borrow)]
+    pub text: Cow<'a, str>,
+    /// Something the user should act on, shown even with `-q`.
+    pub warning: bool,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Ask<'a> {
+    #[serde(borrow)]
+    pub prompt: Cow<'a, str>,
+    /// The answer must not be echoed.
+    pub hidden: bool,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Item<'a> {
+    #[serde(borrow)]
+    Profile(ProfileRow<'a>),
+    #[serde(borrow)]
+    Status(StatusRow<'a>),
+    /// TOML for the user to put into config.toml by hand.
+    #[serde(borrow)]
+    Paste(Paste<'a>),
+}
+
+/// A profile as `list` shows it.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct ProfileRow<'a> {
+    #[serde(borrow)]
+    pub profile: Cow<'a, str>,
+    /// Empty for an entry that has no profile in config.toml.
+    #[serde(borrow)]
+    pub grant: Cow<'a, str>,
+    /// The issuer or the token endpoint; empty when there is neither.
+    #[serde(borrow)]
+    pub provider: Cow<'a, str>,
+    /// Whether the vault has an entry of this name.
+    pub stored: bool,
+}
+
+/// What a profile's plain token is doing, as `status` shows it.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct StatusRow<'a> {
+    #[serde(borrow)]
+    pub profile: Cow<'a, str>,
+    /// `valid`, `expired`, `none`, `renewing`, `failing`, `stored`, `sealed` while the vault is not open,
+    /// `orphan` for an entry that has no profile; text, so that it can grow.
+    #[serde(borrow)]
+    pub state: Cow<'a, str>,
+    /// Unix seconds; null when there is no token or it never expires.
+    pub expires_at: Option<i64>,
+    /// When it is renewed or tried again, Unix seconds.
+    pub next_at: Option<i64>,
+    #[serde(borrow)]
+    pub error: Option<Cow<'a, str>>,
+    /// Whether the newest token is in memory only because the vault could not be written.
+    pub unsaved: bool,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Paste<'a> {
+    #[serde(borrow)]
+    pub text: Cow<'a, str>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Done<'a> {
+    #[serde(borrow)]
+    Token(Token<'a>),
+    /// Done, with nothing more to say than this (may be empty).
+    #[serde(borrow)]
+    Said(Said<'a>),
+    #[serde(borrow)]
+    Profile(Profile<'a>),
+    #[serde(borrow)]
+    Config(Config<'a>),
+    #[serde(borrow)]
+    Agent(Agent<'a>),
+}
+
+/// An access token, good now.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Token<'a> {
+    #[serde(borrow)]
+    pub access_token: SecretStr<'a>,
+    #[serde(borrow)]
+    pub token_type: Cow<'a, str>,
+    /// Unix seconds; null when it never expires or the provider does not say.
+    pub expires_at: Option<i64>,
+    /// Seconds left when the agent answered.
+    pub expires_in: Option<i64>,
+    /// The granted scopes where the provider named them, else those asked for, separated by spaces.
+    #[serde(borrow)]
+    pub scope: Cow<'a, str>,
+    #[serde(borrow)]
+    pub profile: Cow<'a, str>,
+    /// How the token is used, with `{token}` or `{basic}` in it.
+    #[serde(borrow)]
+    pub header: Cow<'a, str>,
+    /// False when the provider gives no token that lives as long as was wanted.
+    pub min_valid_met: bool,
+    /// For stderr.
+    #[serde(borrow)]
+    pub warning: Option<Cow<'a, str>>,
+    /// The provider's further fields, one JSON object as text; empty when there are none.
+    #[serde(borrow)]
+    pub extra: SecretStr<'a>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Said<'a> {
+    #[serde(borrow)]
+    pub text: Cow<'a, str>,
+}
+
+/// A profile's settings as they stand in config.toml.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Profile<'a> {
+    #[serde(borrow)]
+    pub profile: Cow<'a, str>,
+    /// `KEY = VALUE` lines of TOML.
+    #[serde(borrow)]
+    pub toml: Cow<'a, str>,
+    /// Names of the stored secrets; null while the vault is sealed.
+    pub secrets: Option<Vec<String>>,
+    /// Origins the secrets may be sent to; null while the vault is sealed.
+    pub origins: Option<Vec<String>>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Config<'a> {
+    #[serde(borrow)]
+    pub text: Cow<'a, str>,
+    /// Names exactly these bytes.
+    #[serde(borrow)]
+    pub fingerprint: Cow<'a, str>,
+    /// Where the file is, for messages.
+    #[serde(borrow)]
+    pub path: Cow<'a, str>,
+}
+
+/// The agent and its vault.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Agent<'a> {
+    pub pid: u32,
+    #[serde(borrow)]
+    pub version: Cow<'a, str>,
+    #[serde(borrow)]
+    pub socket: Cow<'a, str>,
+    #[serde(borrow)]
+    pub vault: Cow<'a, str>,
+    /// `none`, `sealed`, `unlocked`; text, so that it can grow.
+    #[serde(borrow)]
+    pub state: Cow<'a, str>,
+    /// Unix seconds.
+    pub started_at: i64,
+    pub profiles: u32,
+    pub connections: u32,
+    /// Why the configuration in use is not the one in the file.
+    #[serde(borrow)]
+    pub config_problem: Option<Cow<'a, str>>,
+    /// Other things a user should know, one line each.
+    pub warnings: Vec<String>,
+}
