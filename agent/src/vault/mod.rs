@@ -1,0 +1,31 @@
+//! Secrets at rest: age files, one an entry, in a directory that one agent holds.
+//!
+//! It promises that nothing is half written, that nothing is trusted which this vault's identity
+//! did not write, and that the stock `age` program opens every file: `age -d -i identity.age
+//! entries/acme.age`. Nothing that does not open is ever deleted or written over.
+//!
+//! What it does not do: it cannot tell an older copy of the whole directory from the present one
+//! (no file can), it reads no clock, draws no randomness but age's own, and knows no profile but by
+//! its name. Everything is synchronous; a passphrase costs a second of CPU and 256 MiB.
+
+mod dir;
+mod entries;
+mod entry;
+mod error;
+mod file;
+mod identity;
+mod json;
+mod keys;
+mod seal;
+mod set_aside;
+#[cfg(test)]
+mod tests;
+mod unlock;
+
+pub use dir::{AcquireError, VaultDir};
+pub use entries::{Quarantined, Removed};
+pub use entry::{Entry, EntryId, Via};
+pub use error::VaultError;
+pub use identity::{Presence, RecipientFile};
+pub use keys::Keys;
+pub use set_aside::SetAside;

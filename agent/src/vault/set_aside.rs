@@ -1,0 +1,87 @@
+//! Makes room for a new vault where there is one, and loses nothing of the old.
+//!
+//! Everything but the lock goes to a directory beside the vault's, `vault.replaced-<n>`. The
+//! identity is copied there first and removed here last, so that after a crash at any point what
+//! was moved has its identity beside it, and doing it again completes it.
+
+use std::fs::{self, DirBuilder};
+use std::io::ErrorKind;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+use tokctl_proto::ProfileName;
+
+use super::dir::VaultDir;
+use super::error::VaultError;
+use super::file;
+use super::identity::RECIPIENT_FILE;
+use super::unlock::IDENTITY_BYTES_MAX;
+
+/// What [`VaultDir::set_aside`] has done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SetAside {
+    /// A whole vault: the recovery path works in it.
+    pub moved_to: PathBuf,
+    /// The profiles whose entries lie there.
+    pub profiles: Vec<ProfileName>,
+}
+
+impl VaultDir {
+    /// Moves identity and entries out of the way of [`VaultDir::init`]; the lock stays held. A
+    /// vault that is a mount point of its own cannot be set aside ([`ErrorKind::CrossesDevices`]).
+    pub fn set_aside(&mut self) -> Result<SetAside, VaultError> {
+        let profiles = self.entries()?;
+        let moved_to = self.free_sibling()?;
+        let identities = self.identity_files()?;
+        for path in &identities {
+            let bytes = file::read_present(path, IDENTITY_BYTES_MAX)?;
+            file::create(&moved_to.join(file_name(path)), &bytes)?;
+        }
+        for dir in [self.entries_dir(), self.quarantine_dir()] {
+            if dir.exists() {
+                file::move_to(&dir, &moved_to.join(file_name(&dir)))?;
+            }
+        }
+        for path in &identities {
+            file::remove(path)?;
+        }
+        self.make_dir(&self.entries_dir())?;
+        Ok(SetAside { moved_to, profiles })
+    }
+
+    fn free_sibling(&self) -> Result<PathBuf, VaultError> {
+        // The vault's own name, where a link leads to it: a rename must stay on one file system.
+        let vault = fs::canonicalize(self.path()).map_err(VaultError::read(self.path()))?;
+        let name = file_name(&vault).to_string_lossy().into_owned();
+        for n in 1..=u32::MAX {
+            let path = vault.with_file_name(format!("{name}.replaced-{n}"));
+            match DirBuilder::new().mode(0o700).create(&path) {
+                Ok(()) => {
+                    file::sync_dir(vault.parent().unwrap_or(&vault))?;
+                    return Ok(path);
+                }
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(VaultError::write(&path)(error)),
+            }
+        }
+        unreachable!("no directory holds four billion files")
+    }
+
+    /// Whatever belongs to an identity, of every unlock method.
+    fn identity_files(&self) -> Result<Vec<PathBuf>, VaultError> {
+        let mut paths = Vec::new();
+        for found in fs::read_dir(self.path()).map_err(VaultError::read(self.path()))? {
+            let found = found.map_err(VaultError::read(self.path()))?;
+            let name = found.file_name();
+            let name = name.to_string_lossy();
+            if name.starts_with("identity.") || name == RECIPIENT_FILE {
+                paths.push(found.path());
+            }
+        }
+        Ok(paths)
+    }
+}
+
+fn file_name(path: &Path) -> &std::ffi::OsStr {
+    path.file_name().expect("every path of the vault has a name")
+}
