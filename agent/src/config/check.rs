@@ -1,0 +1,173 @@
+//! The rules for values that are not URLs. Each takes text and gives the checked value, or says
+//! what it breaks.
+
+use std::path::{Path, PathBuf};
+
+use tokctl_proto::token::{is_scope, is_token};
+
+use super::error::Broken;
+
+/// Parameters that tokctl sets itself, each with what to do instead.
+const RESERVED: &[(&str, &str)] = &[
+    ("grant_type", "the key `grant` decides it"),
+    ("client_id", "set the key `client_id`"),
+    ("client_secret", "store it with `tokctl set-secret`"),
+    ("client_assertion", "the key `client_auth` decides it"),
+    ("client_assertion_type", "the key `client_auth` decides it"),
+    ("scope", "set the key `scope`"),
+    ("audience", "set the key `audience`"),
+    ("resource", "set the key `resource`"),
+];
+
+/// RFC 6749 section 3.3.
+pub(super) fn scope(text: &str) -> Result<String, Broken> {
+    if is_scope(text) {
+        return Ok(text.to_owned());
+    }
+    Err(Broken::new("holds a scope with a character that no scope can have (RFC 6749 section 3.3)"))
+}
+
+pub(super) fn audience(text: &str) -> Result<String, Broken> {
+    if text.chars().any(char::is_control) {
+        return Err(Broken::new("must not hold control characters"));
+    }
+    Ok(text.to_owned())
+}
+
+/// RFC 6749 appendix A.1.
+pub(super) fn client_id(text: &str) -> Result<String, Broken> {
+    if text.bytes().all(|byte| matches!(byte, 0x20..=0x7e)) {
+        return Ok(text.to_owned());
+    }
+    Err(Broken::new("must be ASCII without control characters (RFC 6749 appendix A.1)"))
+}
+
+/// A client id that is sent in Basic as it is (RFC 7617 section 2).
+pub(super) fn client_id_of_raw_basic(text: &str) -> Result<(), Broken> {
+    if text.contains(':') {
+        return Err(Broken::new(
+            "must not hold a colon with `client_auth = \"basic_raw\"` (RFC 7617 section 2)",
+        )
+        .hint("use `basic` or `post`"));
+    }
+    Ok(())
+}
+
+/// The name of a further parameter.
+pub(super) fn parameter_name(name: &str) -> Result<String, Broken> {
+    if !is_token(name) {
+        return Err(Broken::new("has a name that is not visible ASCII"));
+    }
+    match RESERVED.iter().find(|(reserved, _)| *reserved == name) {
+        Some((_, instead)) => {
+            Err(Broken::new(format!("must not set `{name}`: tokctl does")).hint(*instead))
+        }
+        None => Ok(name.to_owned()),
+    }
+}
+
+/// A file that the agent opens. It is absolute, since the agent's directory is nobody's business.
+pub(super) fn ca_file(text: &str) -> Result<PathBuf, Broken> {
+    if text.contains('\0') {
+        return Err(Broken::new("must not hold a NUL"));
+    }
+    if Path::new(text).is_absolute() {
+        return Ok(PathBuf::from(text));
+    }
+    let broken = Broken::new("must be an absolute path");
+    Err(if text.starts_with('~') { broken.hint("`~` is not expanded here") } else { broken })
+}
+
+/// Hosts reached without the proxy; one text may name several with commas, as NO_PROXY does.
+pub(super) fn no_proxy(text: &str) -> Result<Vec<String>, Broken> {
+    let hosts: Vec<_> = text.split(',').map(str::trim).filter(|host| !host.is_empty()).collect();
+    if hosts.iter().all(|host| is_token(host)) {
+        return Ok(hosts.into_iter().map(str::to_owned).collect());
+    }
+    Err(Broken::new("must be hosts of visible ASCII, with commas between them"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_id_is_what_the_standard_takes() {
+        for (text, fits) in [
+            (" ", true),
+            ("~", true),
+            ("kX3:a b", true),
+            ("\u{1f}", false),
+            ("\u{7f}", false),
+            ("ä", false),
+            ("a\nb", false),
+        ] {
+            assert_eq!(client_id(text).is_ok(), fits, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn raw_basic_has_no_colon_in_the_id() {
+        for (text, fits) in [("a", true), ("a:b", false)] {
+            assert_eq!(client_id_of_raw_basic(text).is_ok(), fits);
+        }
+    }
+
+    #[test]
+    fn parameters_leave_ours_alone() {
+        for (name, fits) in [
+            ("organization", true),
+            ("grant", true),
+            ("tenant[id]", true),
+            ("client_id", false),
+            ("grant_type", false),
+            ("client_secret", false),
+            ("scope", false),
+            ("audience", false),
+            ("resource", false),
+            ("", false),
+            ("a b", false),
+            ("ä", false),
+        ] {
+            assert_eq!(parameter_name(name).is_ok(), fits, "{name}");
+        }
+    }
+
+    #[test]
+    fn files_are_absolute() {
+        for (text, fits) in [
+            ("/etc/ca.pem", true),
+            ("ca.pem", false),
+            ("./ca.pem", false),
+            ("~/ca.pem", false),
+            ("/a\0b", false),
+        ] {
+            assert_eq!(ca_file(text).is_ok(), fits, "{text}");
+        }
+    }
+
+    #[test]
+    fn no_proxy_reads_what_the_variable_holds() {
+        for (text, hosts) in [
+            ("a.example", Some(vec!["a.example"])),
+            (
+                "a.example, .b.example,10.0.0.0/8,",
+                Some(vec!["a.example", ".b.example", "10.0.0.0/8"]),
+            ),
+            ("a b", None),
+        ] {
+            let hosts = hosts.map(|all| all.into_iter().map(str::to_owned).collect::<Vec<_>>());
+            assert_eq!(no_proxy(text).ok(), hosts, "{text}");
+        }
+    }
+
+    #[test]
+    fn audiences_and_scopes_hold_nothing_hidden() {
+        for (text, fits) in [("https://api.example/", true), ("my api", true), ("a\u{1}", false)] {
+            assert_eq!(audience(text).is_ok(), fits, "{text:?}");
+        }
+        for (text, fits) in [("read:data", true), ("a\"", false), ("a\\", false)] {
+            assert_eq!(scope(text).is_ok(), fits, "{text:?}");
+        }
+    }
+}

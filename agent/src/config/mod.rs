@@ -1,0 +1,34 @@
+//! config.toml: text in, checked profiles out; and edits that leave comments where they are.
+//!
+//! `parse` reads, with `section` for shapes and `check`, `address` and `template` for rules; `edit`
+//! changes text, with `typed` for values and `layout` for comments; `file` and `watch` are the only
+//! ones that touch the disk.
+
+mod address;
+mod check;
+pub mod edit;
+mod error;
+mod failure;
+pub mod file;
+mod layout;
+mod line_ends;
+mod links;
+mod parse;
+pub mod profile;
+mod section;
+pub mod template;
+mod typed;
+pub mod watch;
+
+pub use address::is_http_loopback;
+pub use edit::{
+    EditError, add_profile, profile_toml, remove_profile, rename_profile, set, set_agent,
+};
+pub use error::ConfigError;
+pub use file::{ConfigFile, FileError, Fingerprint, Snapshot, UpdateError};
+pub use parse::parse;
+pub use profile::{
+    Body, Client, ClientAuth, Config, Grant, HEADER_DEFAULT, Network, Profile, Provider,
+};
+pub use template::is_secret_name;
+pub use watch::{Watch, WatchError};

@@ -1,0 +1,208 @@
+//! Text in, a checked [`Config`] out, or the first thing that is wrong with its line.
+//!
+//! Nothing is defaulted that a reader of the file would be surprised by, and nothing unknown is
+//! skipped: a misspelt key that is ignored is a setting that silently does not hold.
+
+use std::collections::BTreeMap;
+
+use tokctl_proto::ProfileName;
+use tokctl_proto::escape::shown;
+use tokctl_proto::nearest::nearest;
+use tokctl_proto::setting::{self, find};
+use toml_edit::{Document, Item, TableLike};
+
+use super::error::{Broken, ConfigError, suggestion};
+use super::profile::HEADER_DEFAULT;
+use super::section::{Section, Spot, key_offset};
+use super::{Body, Client, ClientAuth, Config, Grant, Network, Profile, Provider};
+use super::{address, check, template};
+
+/// The tables at the top.
+const TABLES: &[&str] = &["agent", "profiles"];
+
+/// Keys that mean something where there is no provider to ask.
+const KEYS_WITHOUT_PROVIDER: &[&str] = &["grant", "header", "api_urls", "allow_http_loopback"];
+
+/// Reads the text of config.toml.
+pub fn parse(text: &str) -> Result<Config, ConfigError> {
+    let document = Document::parse(text).map_err(|error| ConfigError::syntax(text, &error))?;
+    let root = document.as_table();
+    for (name, _) in root {
+        if !TABLES.contains(&name) {
+            return Err(ConfigError::at(text, key_offset(root, name), unknown_table(name)));
+        }
+    }
+    let network = match root.get("agent") {
+        Some(item) => agent(text, root, item)?,
+        None => Network::default(),
+    };
+    let mut profiles = BTreeMap::new();
+    if let Some(item) = root.get("profiles") {
+        let offset = key_offset(root, "profiles");
+        let tables = table_of(text, offset, "profiles", item)?;
+        for (name, item) in tables.iter() {
+            let offset = key_offset(tables, name);
+            let table = table_of(text, offset, &format!("profiles.{}", shown(name)), item)?;
+            let name = ProfileName::parse(name)
+                .map_err(|error| ConfigError::at(text, offset, Broken::new(error.to_string())))?;
+            let section = Section::read(text, offset, "a profile", table, setting::PROFILE)?;
+            profiles.insert(name.clone(), profile(name, &section, &network)?);
+        }
+    }
+    Ok(Config { network, profiles })
+}
+
+fn unknown_table(name: &str) -> Broken {
+    let broken = Broken::new("is not a table of config.toml").of(name);
+    if find(setting::PROFILE, name).is_some() {
+        return broken.hint("the keys of a profile stand below `[profiles.NAME]`");
+    }
+    match nearest(name, TABLES.iter().copied()) {
+        Some(meant) => broken.hint(format!("did you mean `{meant}`?")),
+        None => broken.hint("the tables are `[agent]` and `[profiles.NAME]`"),
+    }
+}
+
+fn table_of<'a>(
+    text: &str,
+    offset: usize,
+    name: &str,
+    item: &'a Item,
+) -> Result<&'a dyn TableLike, ConfigError> {
+    item.as_table_like().ok_or_else(|| {
+        ConfigError::at(text, offset, Broken::new(format!("must be a table, `[{name}]`")).of(name))
+    })
+}
+
+fn agent(text: &str, root: &dyn TableLike, item: &Item) -> Result<Network, ConfigError> {
+    let offset = key_offset(root, "agent");
+    let table = table_of(text, offset, "agent", item)?;
+    let section = Section::read(text, offset, "[agent]", table, setting::AGENT)?;
+    let no_proxy: Vec<Vec<String>> = section.all_checked("no_proxy", check::no_proxy)?;
+    Ok(Network {
+        ca_file: section.checked("ca_file", check::ca_file)?,
+        proxy: section.checked("proxy", address::proxy)?,
+        no_proxy: no_proxy.concat(),
+        allow_http_loopback: false,
+    })
+}
+
+fn profile(
+    name: ProfileName,
+    section: &Section<'_>,
+    agent: &Network,
+) -> Result<Profile, ConfigError> {
+    let allow_http_loopback = section.flag("allow_http_loopback");
+    let grant = match section.text("grant").map(|spot| spot.text) {
+        Some("client_credentials") => Grant::ClientCredentials(client(section, agent)?),
+        Some("api_key") => {
+            without_provider(section)?;
+            Grant::ApiKey
+        }
+        _ => {
+            let known = suggestion("", setting::GRANTS.iter().copied());
+            return Err(section.lacks(lacking("`grant`").hint(known)));
+        }
+    };
+    let api_url = |text: &str| address::api_url(text, allow_http_loopback);
+    let api_urls: Vec<_> = section.all_checked("api_urls", api_url)?;
+    if let (Some(offset), true) = (section.offset("api_urls"), api_urls.is_empty()) {
+        let broken = Broken::new("names no place at all").hint("remove it to allow every place");
+        return Err(section.refuse(offset, "api_urls", broken));
+    }
+    Ok(Profile {
+        name,
+        grant,
+        header: section
+            .checked("header", template::header)?
+            .unwrap_or_else(|| HEADER_DEFAULT.to_owned()),
+        api_urls,
+    })
+}
+
+fn without_provider(section: &Section<'_>) -> Result<(), ConfigError> {
+    match section.names().find(|name| !KEYS_WITHOUT_PROVIDER.contains(name)) {
+        Some(name) => {
+            let offset = section.offset(name).unwrap_or_default();
+            let broken =
+                Broken::new("means nothing with `grant = \"api_key\"`: no provider is asked");
+            Err(section.refuse(offset, name, broken.hint(format!("remove `{name}`"))))
+        }
+        None => Ok(()),
+    }
+}
+
+fn client(section: &Section<'_>, agent: &Network) -> Result<Client, ConfigError> {
+    let network = Network {
+        ca_file: section.checked("ca_file", check::ca_file)?.or_else(|| agent.ca_file.clone()),
+        proxy: section.checked("proxy", address::proxy)?.or_else(|| agent.proxy.clone()),
+        no_proxy: agent.no_proxy.clone(),
+        allow_http_loopback: section.flag("allow_http_loopback"),
+    };
+    let provider = provider(section, network.allow_http_loopback)?;
+    let client_auth = match section.text("client_auth").map(|spot| spot.text) {
+        Some("basic") => Some(ClientAuth::Basic),
+        Some("basic_raw") => Some(ClientAuth::BasicRaw),
+        Some("post") => Some(ClientAuth::Post),
+        Some("none") => Some(ClientAuth::None),
+        _ => None,
+    };
+    let client_id = section
+        .checked("client_id", |text| {
+            if client_auth == Some(ClientAuth::BasicRaw) {
+                check::client_id_of_raw_basic(text)?;
+            }
+            check::client_id(text)
+        })?
+        .ok_or_else(|| section.lacks(lacking("`client_id`")))?;
+    Ok(Client {
+        provider,
+        client_id,
+        client_auth,
+        scope: section.all_checked("scope", check::scope)?,
+        audience: section.all_checked("audience", check::audience)?,
+        resource: section.all_checked("resource", address::resource)?,
+        params: params(section)?,
+        body: match section.text("body").map(|spot| spot.text) {
+            Some("json") => Body::Json,
+            _ => Body::Form,
+        },
+        assume_ttl: section.duration("assume_ttl"),
+        network,
+    })
+}
+
+fn provider(section: &Section<'_>, http_loopback: bool) -> Result<Provider, ConfigError> {
+    let issuer = section.checked("issuer", |text| {
+        let url = address::issuer(text, http_loopback)?;
+        Ok(Provider::Issuer { text: text.to_owned(), url })
+    })?;
+    let endpoint = section.checked("token_endpoint", |text| {
+        address::endpoint(text, http_loopback).map(Provider::TokenEndpoint)
+    })?;
+    match (issuer, endpoint) {
+        (Some(provider), None) | (None, Some(provider)) => Ok(provider),
+        (None, None) => Err(section.lacks(lacking("`issuer` and no `token_endpoint`"))),
+        (Some(_), Some(_)) => {
+            let offset = section.offset("token_endpoint").unwrap_or_default();
+            let broken = Broken::new("cannot stand beside `issuer`, whose metadata names it");
+            Err(section.refuse(offset, "token_endpoint", broken.hint("remove one of the two")))
+        }
+    }
+}
+
+fn params(section: &Section<'_>) -> Result<BTreeMap<String, String>, ConfigError> {
+    let read = |(name, spot): &(&str, Spot<'_>)| {
+        let name = section.obey("params", spot.offset, check::parameter_name(name))?;
+        let value = template::parameter(spot.text);
+        Ok((name.clone(), section.obey(&format!("params.{name}"), spot.offset, value)?))
+    };
+    section.pairs("params").iter().map(read).collect()
+}
+
+fn lacking(what: &str) -> Broken {
+    Broken::new(format!("the profile has no {what}"))
+}
+
+#[cfg(test)]
+mod tests;
