@@ -1,4 +1,5 @@
 //! The agent as a library, so that tests and fuzzers reach its parts.
 
 pub mod config;
+pub mod oauth;
 pub mod vault;

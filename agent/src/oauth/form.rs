@@ -1,0 +1,193 @@
+//! The parameters of a token request and their two encodings.
+//!
+//! No parameter appears twice and none is empty (RFC 6749 section 3.1): a map holds them, and an
+//! empty value is never put in. `resource` and `audience` alone may repeat, with different values
+//! (RFC 8707 section 2, RFC 8693 section 2.1). What is encoded is written into buffers that are
+//! wiped.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use tokctl_proto::Secret;
+
+use crate::config::Body;
+use crate::oauth::buffer::Buffer;
+
+/// The parameters of one request, by name.
+#[derive(Debug, Default)]
+pub struct Parameters(BTreeMap<String, Value>);
+
+#[derive(Debug)]
+enum Value {
+    One(Secret),
+    /// At least one, all different.
+    Each(BTreeSet<String>),
+}
+
+impl Parameters {
+    /// Puts a parameter in, in place of an earlier one of that name. An empty value takes it out.
+    pub fn set(&mut self, name: &str, value: Secret) {
+        if value.is_empty() {
+            self.0.remove(name);
+        } else {
+            self.0.insert(name.to_owned(), Value::One(value));
+        }
+    }
+
+    /// As [`Self::set`], for what is no secret.
+    pub fn set_text(&mut self, name: &str, value: &str) {
+        self.set(name, Secret::new(value.to_owned()));
+    }
+
+    /// Puts in a parameter that may repeat, in place of an earlier one of that name.
+    pub fn set_each(&mut self, name: &str, values: &BTreeSet<String>) {
+        let values: BTreeSet<_> =
+            values.iter().filter(|value| !value.is_empty()).cloned().collect();
+        if values.is_empty() {
+            self.0.remove(name);
+        } else {
+            self.0.insert(name.to_owned(), Value::Each(values));
+        }
+    }
+
+    pub fn encode(&self, body: Body) -> Secret {
+        let encoded = match body {
+            Body::Form => self.form(),
+            Body::Json => self.json(),
+        };
+        encoded.into_secret().expect("both encodings are ASCII or UTF-8")
+    }
+
+    /// `application/x-www-form-urlencoded` (RFC 6749 appendix B).
+    fn form(&self) -> Buffer {
+        let mut out = Buffer::default();
+        let mut pair = |name: &str, value: &str| {
+            if !out.is_empty() {
+                out.push_str("&");
+            }
+            push_form_encoded(&mut out, name);
+            out.push_str("=");
+            push_form_encoded(&mut out, value);
+        };
+        for (name, value) in &self.0 {
+            match value {
+                Value::One(secret) => pair(name, secret.expose()),
+                Value::Each(values) => values.iter().for_each(|value| pair(name, value)),
+            }
+        }
+        out
+    }
+
+    /// One JSON object; what repeats in a form is an array here, and a string while there is one
+    /// alone.
+    fn json(&self) -> Buffer {
+        let mut out = Buffer::default();
+        out.push_str("{");
+        for (at, (name, value)) in self.0.iter().enumerate() {
+            if at > 0 {
+                out.push_str(",");
+            }
+            push_json(&mut out, name);
+            out.push_str(":");
+            match value {
+                Value::One(secret) => push_json(&mut out, secret.expose()),
+                Value::Each(values) => match values.first() {
+                    Some(only) if values.len() == 1 => push_json(&mut out, only),
+                    _ => push_json(&mut out, values),
+                },
+            }
+        }
+        out.push_str("}");
+        out
+    }
+}
+
+/// The media type of a body.
+pub fn content_type(body: Body) -> &'static str {
+    match body {
+        Body::Form => "application/x-www-form-urlencoded",
+        Body::Json => "application/json",
+    }
+}
+
+/// Space becomes `+`; letters, digits and `*-._` stay; every other byte becomes `%XX`.
+pub fn push_form_encoded(out: &mut Buffer, text: &str) {
+    for piece in form_urlencoded::byte_serialize(text.as_bytes()) {
+        out.push_str(piece);
+    }
+}
+
+fn push_json(out: &mut Buffer, value: &(impl serde::Serialize + ?Sized)) {
+    serde_json::to_writer(out, value).expect("strings encode and the buffer takes all");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn set(values: &[&str]) -> BTreeSet<String> {
+        values.iter().map(|&value| value.to_owned()).collect()
+    }
+
+    #[test]
+    fn both_encodings_hold_the_same() {
+        let mut parameters = Parameters::default();
+        parameters.set_text("grant_type", "client_credentials");
+        parameters.set("q", Secret::new("a \"b\"&=\u{e4}".into()));
+        parameters.set_each("resource", &set(&["https://a/", "https://b/"]));
+        parameters.set_each("audience", &set(&["one"]));
+        parameters.set_text("scope", "");
+        parameters.set_each("empty", &set(&[""]));
+        assert_eq!(
+            parameters.encode(Body::Form).expose(),
+            "audience=one&grant_type=client_credentials&q=a+%22b%22%26%3D%C3%A4\
+             &resource=https%3A%2F%2Fa%2F&resource=https%3A%2F%2Fb%2F"
+        );
+        assert_eq!(
+            parameters.encode(Body::Json).expose(),
+            "{\"audience\":\"one\",\"grant_type\":\"client_credentials\",\"q\":\"a \\\"b\\\"&=\u{e4}\",\
+             \"resource\":[\"https://a/\",\"https://b/\"]}"
+        );
+    }
+
+    #[test]
+    fn no_parameters_make_an_empty_body() {
+        assert_eq!(Parameters::default().encode(Body::Form).expose(), "");
+        assert_eq!(Parameters::default().encode(Body::Json).expose(), "{}");
+    }
+
+    #[test]
+    fn a_later_value_takes_the_place_of_an_earlier_one() {
+        let mut parameters = Parameters::default();
+        parameters.set_text("a", "1");
+        parameters.set_text("a", "2");
+        parameters.set_text("b", "1");
+        parameters.set_text("b", "");
+        assert_eq!(parameters.encode(Body::Form).expose(), "a=2");
+    }
+
+    proptest! {
+        #[test]
+        fn no_parameter_appears_twice_and_none_is_empty(
+            pairs in prop::collection::vec(("\\PC{1,8}", "\\PC{0,8}"), 0..12),
+        ) {
+            let mut parameters = Parameters::default();
+            for (name, value) in &pairs {
+                parameters.set_text(name, value);
+            }
+            let expected: BTreeMap<_, _> =
+                pairs.iter().cloned().collect::<BTreeMap<_, _>>().into_iter()
+                .filter(|(_, value)| !value.is_empty()).collect();
+
+            let form = parameters.encode(Body::Form);
+            let decoded: Vec<(String, String)> =
+                form_urlencoded::parse(form.expose().as_bytes()).into_owned().collect();
+            prop_assert_eq!(decoded.len(), expected.len());
+            prop_assert_eq!(&decoded.into_iter().collect::<BTreeMap<_, _>>(), &expected);
+
+            let json = parameters.encode(Body::Json);
+            let decoded: BTreeMap<String, String> = serde_json::from_str(json.expose()).unwrap();
+            prop_assert_eq!(&decoded, &expected);
+        }
+    }
+}

@@ -1,0 +1,265 @@
+//! The client credentials grant (RFC 6749 section 4.4): the request.
+//!
+//! What a caller asked for by key takes the place of what the profile says, and the profile's
+//! further parameters take the place of everything but that. They may rename the grant (some
+//! providers have their own) but not prove the client: that is client_auth's.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use tokctl_proto::{Failure, Kind, Secret, TokenKey};
+
+use crate::config::Client;
+use crate::oauth::client_auth;
+use crate::oauth::form::{self, Parameters};
+use crate::oauth::grant::Endpoint;
+use crate::oauth::message::{HttpRequest, Method};
+use crate::oauth::placeholder::{self, Missing};
+
+/// The request for the token of `key`.
+pub fn request(
+    client: &Client,
+    endpoint: &Endpoint,
+    key: &TokenKey,
+    secrets: &BTreeMap<String, Secret>,
+) -> Result<HttpRequest, Failure> {
+    let profile = &key.profile;
+    let mut parameters = Parameters::default();
+    parameters.set_text("grant_type", "client_credentials");
+    ask_for(&mut parameters, &client.scope, &client.audience, &client.resource);
+    for (name, template) in &client.params {
+        if client_auth::is_proof(name) {
+            return Err(Failure::new(
+                Kind::ConfigInvalid,
+                format!(
+                    "params.{name} would prove the client a second time (RFC 6749 section 2.3)"
+                ),
+            )
+            .of(profile)
+            .hint(format!("run `tokctl set {profile} client_auth=post`, without the parameter")));
+        }
+        let value = placeholder::fill(template, secrets)
+            .map_err(|Missing(name)| client_auth::secret_required(profile, &name))?;
+        parameters.set(name, value);
+    }
+    ask_for(&mut parameters, &key.scope, &key.audience, &key.resource);
+    let authorization =
+        client_auth::prove(profile, endpoint.auth, &client.client_id, secrets, &mut parameters)?;
+
+    let text = |value: &str| Secret::new(value.to_owned());
+    let mut headers = vec![
+        // GitHub answers with a form unless it is asked for JSON.
+        ("Accept", text("application/json")),
+        ("Content-Type", text(form::content_type(client.body))),
+    ];
+    headers.extend(authorization.map(|value| ("Authorization", value)));
+    Ok(HttpRequest {
+        method: Method::Post,
+        url: endpoint.token_endpoint.clone(),
+        headers,
+        body: parameters.encode(client.body),
+    })
+}
+
+/// Puts in the sets that are not empty.
+fn ask_for(
+    parameters: &mut Parameters,
+    scope: &BTreeSet<String>,
+    audience: &BTreeSet<String>,
+    resource: &BTreeSet<String>,
+) {
+    if !scope.is_empty() {
+        // RFC 6749 section 3.3.
+        let joined: Vec<_> = scope.iter().map(String::as_str).collect();
+        parameters.set_text("scope", &joined.join(" "));
+    }
+    for (name, values) in [("audience", audience), ("resource", resource)] {
+        if !values.is_empty() {
+            parameters.set_each(name, values);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use tokctl_proto::ProfileName;
+    use url::Url;
+
+    use super::*;
+    use crate::config::{Body, ClientAuth, Network, Provider};
+
+    fn set(values: &[&str]) -> BTreeSet<String> {
+        values.iter().map(|&value| value.to_owned()).collect()
+    }
+
+    fn url() -> Url {
+        Url::parse("https://acme.example/token?tenant=1").unwrap()
+    }
+
+    fn client() -> Client {
+        Client {
+            provider: Provider::TokenEndpoint(url()),
+            client_id: "cc".into(),
+            client_auth: None,
+            scope: set(&["b", "a"]),
+            audience: set(&["aud"]),
+            resource: BTreeSet::new(),
+            params: BTreeMap::new(),
+            body: Body::Form,
+            assume_ttl: None,
+            network: Network::default(),
+        }
+    }
+
+    fn endpoint(auth: ClientAuth) -> Endpoint {
+        Endpoint { token_endpoint: url(), auth }
+    }
+
+    fn key() -> TokenKey {
+        TokenKey::plain(ProfileName::parse("acme").unwrap())
+    }
+
+    fn secrets() -> BTreeMap<String, Secret> {
+        [("client_secret", "s3"), ("pin", "12&3")]
+            .map(|(name, value)| (name.to_owned(), Secret::new(value.into())))
+            .into()
+    }
+
+    fn body(client: &Client, auth: ClientAuth, key: &TokenKey) -> String {
+        request(client, &endpoint(auth), key, &secrets()).unwrap().body.expose().to_owned()
+    }
+
+    #[test]
+    fn the_request_is_the_one_of_the_rfc() {
+        let made = request(&client(), &endpoint(ClientAuth::Basic), &key(), &secrets()).unwrap();
+        assert_eq!(made.method, Method::Post);
+        assert_eq!(made.url, url());
+        let headers: Vec<_> =
+            made.headers.iter().map(|(name, value)| (*name, value.expose())).collect();
+        assert_eq!(
+            headers,
+            [
+                ("Accept", "application/json"),
+                ("Content-Type", "application/x-www-form-urlencoded"),
+                ("Authorization", "Basic Y2M6czM="),
+            ]
+        );
+        assert_eq!(made.body.expose(), "audience=aud&grant_type=client_credentials&scope=a+b");
+    }
+
+    #[test]
+    fn the_secret_is_in_one_place_and_never_in_the_url() {
+        for (auth, in_body, in_header) in [
+            (ClientAuth::Basic, false, true),
+            (ClientAuth::BasicRaw, false, true),
+            (ClientAuth::Post, true, false),
+            (ClientAuth::None, false, false),
+        ] {
+            let made = request(&client(), &endpoint(auth), &key(), &secrets()).unwrap();
+            assert_eq!(made.body.expose().contains("client_secret=s3"), in_body, "{auth:?}");
+            let header = made.headers.iter().any(|(name, _)| *name == "Authorization");
+            assert_eq!(header, in_header, "{auth:?}");
+            assert_eq!(made.url.query(), Some("tenant=1"), "{auth:?}");
+        }
+    }
+
+    #[test]
+    fn what_the_key_names_takes_the_place_of_the_profile() {
+        let mut key = key();
+        key.scope = set(&["only"]);
+        key.resource = set(&["https://one/", "https://two/"]);
+        assert_eq!(
+            body(&client(), ClientAuth::Basic, &key),
+            "audience=aud&grant_type=client_credentials&resource=https%3A%2F%2Fone%2F\
+             &resource=https%3A%2F%2Ftwo%2F&scope=only"
+        );
+        let mut client = client();
+        client.params.insert("scope".into(), "fixed".into());
+        assert!(body(&client, ClientAuth::Basic, &key).ends_with("scope=only"));
+        key.scope.clear();
+        assert!(body(&client, ClientAuth::Basic, &key).ends_with("scope=fixed"));
+    }
+
+    #[test]
+    fn a_json_body_joins_scopes_and_lists_audiences() {
+        let mut client = client();
+        client.body = Body::Json;
+        assert_eq!(
+            body(&client, ClientAuth::Post, &key()),
+            r#"{"audience":"aud","client_id":"cc","client_secret":"s3","grant_type":"client_credentials","scope":"a b"}"#
+        );
+        client.audience = set(&["x", "y"]);
+        client.scope.clear();
+        assert_eq!(
+            body(&client, ClientAuth::Basic, &key()),
+            r#"{"audience":["x","y"],"grant_type":"client_credentials"}"#
+        );
+    }
+
+    #[test]
+    fn params_rename_the_grant_and_hold_secrets() {
+        let mut client = client();
+        client.params =
+            [("grant_type", "account_credentials"), ("pin", "x{secret:pin}"), ("no", "")]
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .into();
+        assert_eq!(
+            body(&client, ClientAuth::Basic, &key()),
+            "audience=aud&grant_type=account_credentials&pin=x12%263&scope=a+b"
+        );
+    }
+
+    #[test]
+    fn what_is_missing_or_twofold_is_refused_with_the_remedy() {
+        for (name, value, kind, hint) in [
+            (
+                "x",
+                "{secret:nope}",
+                Kind::SecretRequired,
+                "run `tokctl set-secret acme --name nope`",
+            ),
+            (
+                "client_secret",
+                "{secret:client_secret}",
+                Kind::ConfigInvalid,
+                "run `tokctl set acme client_auth=post`, without the parameter",
+            ),
+        ] {
+            let mut client = client();
+            client.params.insert(name.into(), value.into());
+            let failure =
+                request(&client, &endpoint(ClientAuth::Basic), &key(), &secrets()).unwrap_err();
+            assert_eq!((failure.kind, failure.hint.as_deref()), (kind, Some(hint)));
+        }
+        let failure =
+            request(&client(), &endpoint(ClientAuth::Basic), &key(), &BTreeMap::new()).unwrap_err();
+        assert_eq!(failure.kind, Kind::SecretRequired);
+    }
+
+    proptest! {
+        #[test]
+        fn no_body_holds_a_parameter_twice(
+            scope in prop::collection::btree_set("[a-z]{0,3}", 0..4),
+            resource in prop::collection::btree_set("[a-z]{0,3}", 0..4),
+            params in prop::collection::btree_map(
+                prop_oneof![Just("scope"), Just("resource"), Just("audience"), Just("grant_type"), Just("client_id")]
+                    .prop_map(str::to_owned),
+                "[a-z]{0,3}",
+                0..4,
+            ),
+            post in any::<bool>(),
+        ) {
+            let client = Client { params, ..client() };
+            let key = TokenKey { scope, resource, ..key() };
+            let auth = if post { ClientAuth::Post } else { ClientAuth::Basic };
+            let made = body(&client, auth, &key);
+            let mut seen = BTreeSet::new();
+            for (name, value) in form_urlencoded::parse(made.as_bytes()) {
+                prop_assert!(!value.is_empty());
+                let may_repeat = name == "resource" || name == "audience";
+                let known_by = if may_repeat { format!("{name}={value}") } else { name.into_owned() };
+                prop_assert!(seen.insert(known_by));
+            }
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! An HTTP exchange as values: what a grant wants sent, and what came back.
+
+use tokctl_proto::{Secret, WallMs};
+use url::Url;
+use zeroize::Zeroizing;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    Get,
+    Post,
+}
+
+/// A request to be sent exactly once, to exactly this URL: redirects are not followed.
+#[derive(Debug)]
+pub struct HttpRequest {
+    pub method: Method,
+    pub url: Url,
+    /// Values are secrets since one of them is usually a credential.
+    pub headers: Vec<(&'static str, Secret)>,
+    pub body: Secret,
+}
+
+/// A whole reply; its body is at most 1 MiB.
+#[derive(Clone)]
+pub struct HttpReply {
+    pub status: u16,
+    /// Without parameters, lower case.
+    pub content_type: Option<String>,
+    pub retry_after: Option<String>,
+    /// When the request was sent.
+    pub sent_at: WallMs,
+    pub body: Zeroizing<Vec<u8>>,
+}
+
+impl std::fmt::Debug for HttpReply {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "HttpReply({}, {} bytes)", self.status, self.body.len())
+    }
+}

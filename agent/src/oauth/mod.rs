@@ -1,0 +1,17 @@
+//! OAuth: bytes in, values out. There is no socket in here; the shell carries requests and replies.
+
+pub mod buffer;
+pub mod client_auth;
+pub mod discovery;
+pub mod form;
+pub mod grant;
+pub mod message;
+pub mod origin;
+pub mod placeholder;
+pub mod reply;
+pub mod retry_after;
+
+pub use discovery::Metadata;
+pub use grant::Endpoint;
+pub use message::{HttpReply, HttpRequest, Method};
+pub use origin::Origin;

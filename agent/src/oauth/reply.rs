@@ -1,0 +1,146 @@
+//! What a token endpoint's reply means: a token, or whose fault it is and what to do next.
+//!
+//! Providers deviate from RFC 6749 section 5 more often than not, so the shape is read tolerantly
+//! (`fields`) and the meaning strictly: an error is looked for first, whatever the status; a token
+//! must be visible ASCII (appendix A.12) and of a type that a bearer can use (section 7.1). The
+//! reply is never shown: it may hold a token. No grant that presents a refresh token is here yet,
+//! so `invalid_grant` speaks of the client.
+
+mod extra;
+mod fields;
+mod lifetime;
+mod refusal;
+mod status;
+
+use tokctl_core::{Class, Outcome, Token, Trouble};
+use tokctl_proto::escape::shown;
+use tokctl_proto::token::{is_scope, is_token};
+use tokctl_proto::{Failure, Kind, TokenKey, WallMs};
+use url::Url;
+
+use crate::config::Client;
+use crate::oauth::message::HttpReply;
+use crate::oauth::reply::fields::Fields;
+
+/// Half as much again as the largest JWT we have met. With [`extra::EXTRA_BYTES_MAX`] it fits into
+/// one frame of the wire.
+const ACCESS_TOKEN_BYTES_MAX: usize = 24 * 1024;
+/// A longer list of scopes is left out rather than making the token too large for the wire.
+const SCOPE_BYTES_MAX: usize = 4 * 1024;
+/// Types that only the holder of a key, or nobody, can use: RFC 9449 section 5, RFC 9200 section
+/// 5.8.4.3, RFC 8693 section 2.2.1 and the MAC draft that RFC 6749 section 7.1 names.
+const UNUSABLE_TYPES: &[&str] = &["dpop", "pop", "mac", "n_a"];
+/// A longer token type is no type, and is read as if it were absent.
+const TOKEN_TYPE_BYTES_MAX: usize = 64;
+
+/// Classifies the reply of the token endpoint at `endpoint` to a request for `key`, which was read at `now`.
+pub fn classify(
+    now: WallMs,
+    key: &TokenKey,
+    client: &Client,
+    endpoint: &Url,
+    reply: &HttpReply,
+) -> Outcome {
+    let mut fields = Fields::read(&reply.body);
+    let refusal = fields.as_ref().and_then(refusal::find);
+    let made = match (reply.status, refusal) {
+        (408 | 429 | 500..=599, refusal) => Err(status::overloaded(now, reply, refusal.as_ref())),
+        (300..=399, _) => Err(status::redirect(endpoint, reply.status)),
+        (_, Some(refusal)) => Err(refusal.trouble(now, key, client, reply)),
+        (200..=299, None) => token(client, reply, fields.as_mut()),
+        (_, None) => Err(status::refused(&key.profile, client, endpoint, reply.status)),
+    };
+    match made {
+        Ok(token) => Outcome::Tokens(token),
+        Err(trouble) => {
+            Outcome::Failed(Trouble { failure: trouble.failure.of(&key.profile), ..trouble })
+        }
+    }
+}
+
+/// Reads a successful reply (RFC 6749 section 5.1).
+fn token(
+    client: &Client,
+    reply: &HttpReply,
+    fields: Option<&mut Fields>,
+) -> Result<Token, Trouble> {
+    let Some(fields) = fields else { return Err(status::no_token_reply(reply)) };
+    // Slack puts a user's token one level down.
+    let mut nested = match fields.text("access_token") {
+        Some(_) => None,
+        None => fields.take_object("authed_user"),
+    };
+    let holder = nested.as_mut().unwrap_or(&mut *fields);
+    let Some(access_token) = holder.take_secret("access_token") else {
+        return Err(status::no_access_token(reply, holder));
+    };
+    if !is_token(access_token.expose()) {
+        return Err(unusable(
+            "an access token with characters that no token may have (RFC 6749 appendix A.12)",
+        ));
+    }
+    if access_token.expose().len() > ACCESS_TOKEN_BYTES_MAX {
+        let limit = ACCESS_TOKEN_BYTES_MAX / 1024;
+        return Err(unusable(&format!("an access token of more than {limit} KiB")));
+    }
+    let token_type = token_type(holder.text("token_type"))?;
+    let expires_at = lifetime::expires_at(
+        reply.sent_at,
+        holder.get("expires_in"),
+        client.assume_ttl,
+        &access_token,
+    );
+    let scope = holder.get("scope").and_then(granted_scope);
+    Ok(Token {
+        access_token,
+        token_type,
+        issued_at: reply.sent_at,
+        expires_at,
+        scope,
+        extra: extra::of(fields),
+        // Known to whoever sent the request.
+        revision: 0,
+    })
+}
+
+/// The type as the provider wrote it; `Bearer` where it wrote none or no word at all, as some do.
+fn token_type(written: Option<&str>) -> Result<String, Trouble> {
+    let is_type = |text: &&str| {
+        (1..=TOKEN_TYPE_BYTES_MAX).contains(&text.len())
+            && text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
+    };
+    match written.map(str::trim).filter(is_type) {
+        None => Ok("Bearer".to_owned()),
+        Some(text) if UNUSABLE_TYPES.contains(&text.to_ascii_lowercase().as_str()) => {
+            Err(unusable(&format!(
+                "a token of type `{}`, which tokctl cannot use (RFC 6749 section 7.1)",
+                shown(text)
+            )))
+        }
+        Some(text) => Ok(text.to_owned()),
+    }
+}
+
+/// The granted scope, space-delimited: from text that is delimited by spaces or commas, or from an
+/// array.
+fn granted_scope(value: &serde_json::Value) -> Option<String> {
+    let scopes: Vec<&str> = match value {
+        serde_json::Value::String(text) => text.split([' ', ',']).collect(),
+        serde_json::Value::Array(values) => {
+            values.iter().filter_map(|value| value.as_str()).collect()
+        }
+        _ => return None,
+    };
+    let joined = scopes.into_iter().filter(|scope| is_scope(scope)).collect::<Vec<_>>().join(" ");
+    (1..=SCOPE_BYTES_MAX).contains(&joined.len()).then_some(joined)
+}
+
+fn unusable(what: &str) -> Trouble {
+    Trouble::new(
+        Class::Permanent,
+        Failure::new(Kind::ProviderFailed, format!("the provider sent {what}")),
+    )
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,150 @@
+//! When a token expires, from what providers write and from what they forget.
+//!
+//! A lifetime counts from when the request was sent. The token's own `exp`, where it is a JWT, can
+//! only make it shorter; it is a hint that is read without being trusted (RFC 8725 does not apply:
+//! nothing is decided on it but when to renew). Nobody's word is taken for more than ten years.
+
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::Value;
+use tokctl_proto::time::DURATION_MAX;
+use tokctl_proto::{Secret, WallMs};
+use zeroize::Zeroizing;
+
+/// A longer segment is not a JWT that anybody issues (RFC 8725 sets no limit).
+const SEGMENT_BYTES_MAX: usize = 16 * 1024;
+
+/// The earlier of `expires_in` and the token's `exp`; without `expires_in` what the profile
+/// assumes, then `exp`, then `None`: nobody knows.
+pub(super) fn expires_at(
+    sent_at: WallMs,
+    expires_in: Option<&Value>,
+    assume_ttl: Option<Duration>,
+    access_token: &Secret,
+) -> Option<WallMs> {
+    let granted = expires_in.and_then(lifetime).map(|lifetime| sent_at.plus(lifetime));
+    let assumed = || assume_ttl.map(|ttl| sent_at.plus(ttl));
+    let hinted =
+        || jwt_exp(access_token.expose()).map(|exp| exp.clamp(sent_at, sent_at.plus(DURATION_MAX)));
+    match granted {
+        Some(granted) => Some(hinted().map_or(granted, |hinted| hinted.min(granted))),
+        None => assumed().or_else(hinted),
+    }
+}
+
+/// Seconds as a number or as text, clamped to 0 and ten years: a negative lifetime is over. What is
+/// no number counts as not having been said.
+fn lifetime(written: &Value) -> Option<Duration> {
+    let seconds = match written {
+        Value::Number(number) => number.as_f64()?,
+        Value::String(text) => text.trim().parse().ok()?,
+        _ => return None,
+    };
+    (!seconds.is_nan())
+        .then(|| Duration::from_secs_f64(seconds.clamp(0.0, DURATION_MAX.as_secs_f64())))
+}
+
+/// `exp` (RFC 7519 section 4.1.4) of what may be a JWT.
+fn jwt_exp(token: &str) -> Option<WallMs> {
+    let mut segments = token.split('.');
+    let (_header, payload, _signature) = (segments.next()?, segments.next()?, segments.next()?);
+    if segments.next().is_some() || payload.len() > SEGMENT_BYTES_MAX {
+        return None;
+    }
+    let claims = Zeroizing::new(URL_SAFE_NO_PAD.decode(payload.trim_end_matches('=')).ok()?);
+    #[derive(serde::Deserialize)]
+    struct Claims {
+        exp: f64,
+    }
+    let exp_s = serde_json::from_slice::<Claims>(&claims).ok()?.exp;
+    // The cast saturates, and what it makes is clamped by the caller.
+    Some(WallMs((exp_s * 1000.0) as i64))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const SENT_S: i64 = 1_000_000;
+    const TEN_YEARS_S: i64 = 315_360_000;
+
+    fn jwt(claims: &str) -> String {
+        format!("e30.{}.c2ln", URL_SAFE_NO_PAD.encode(claims))
+    }
+
+    fn after_s(expires_in: Option<&Value>, assume_s: Option<u64>, token: &str) -> Option<i64> {
+        let token = Secret::new(token.to_owned());
+        let assumed = assume_s.map(Duration::from_secs);
+        expires_at(WallMs::from_unix_s(SENT_S), expires_in, assumed, &token)
+            .map(|at| at.unix_s() - SENT_S)
+    }
+
+    #[test]
+    fn every_way_to_write_a_lifetime_is_read() {
+        for (written, seconds) in [
+            (json!(3600), Some(3600)),
+            (json!("3600"), Some(3600)),
+            (json!(" 3600 "), Some(3600)),
+            (json!(3599.9), Some(3599)),
+            (json!("3600.0"), Some(3600)),
+            (json!(1), Some(1)),
+            (json!(0), Some(0)),
+            (json!("0"), Some(0)),
+            (json!(-1), Some(0)),
+            (json!("-1"), Some(0)),
+            (json!(TEN_YEARS_S), Some(TEN_YEARS_S)),
+            (json!(TEN_YEARS_S + 1), Some(TEN_YEARS_S)),
+            (json!(u64::MAX), Some(TEN_YEARS_S)),
+            (json!(1e30), Some(TEN_YEARS_S)),
+            (json!("1e30"), Some(TEN_YEARS_S)),
+            (json!("inf"), Some(TEN_YEARS_S)),
+            (json!("NaN"), None),
+            (json!(""), None),
+            (json!("soon"), None),
+            (json!(null), None),
+            (json!(true), None),
+            (json!([3600]), None),
+        ] {
+            assert_eq!(after_s(Some(&written), None, "opaque"), seconds, "{written}");
+        }
+    }
+
+    #[test]
+    fn without_a_lifetime_the_profile_then_the_token_then_nobody_knows() {
+        let token = jwt(&format!("{{\"exp\":{}}}", SENT_S + 60));
+        for (expires_in, assume_s, token, seconds) in [
+            (None, None, "opaque", None),
+            (None, Some(300), "opaque", Some(300)),
+            (None, Some(300), token.as_str(), Some(300)),
+            (None, None, token.as_str(), Some(60)),
+            (Some(json!(59)), Some(300), token.as_str(), Some(59)),
+            (Some(json!(61)), Some(300), token.as_str(), Some(60)),
+        ] {
+            assert_eq!(after_s(expires_in.as_ref(), assume_s, token), seconds);
+        }
+    }
+
+    #[test]
+    fn an_exp_is_a_hint_and_nothing_more() {
+        for (claims, seconds) in [
+            ("{\"exp\":1000060}".to_owned(), Some(60)),
+            ("{\"exp\":1000060.5}".to_owned(), Some(60)),
+            ("{\"exp\":1}".to_owned(), Some(0)),
+            ("{\"exp\":-1e300}".to_owned(), Some(0)),
+            ("{\"exp\":1e300}".to_owned(), Some(TEN_YEARS_S)),
+            ("{\"exp\":\"1000060\"}".to_owned(), None),
+            ("{}".to_owned(), None),
+            ("not json".to_owned(), None),
+            (format!("{{\"exp\":1000060,\"x\":\"{}\"}}", "x".repeat(SEGMENT_BYTES_MAX)), None),
+        ] {
+            assert_eq!(after_s(None, None, &jwt(&claims)), seconds);
+        }
+        for token in ["", ".", "..", "a.b.c", "a.b.c.d", "....", "e30.e30=.x"] {
+            assert_eq!(after_s(None, None, token), None, "{token}");
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! The error in a reply: where providers put it, and what each code means (RFC 6749 section 5.2).
+//!
+//! `error` counts even beside a token and at any status: GitHub and Slack answer 200. The other
+//! shapes count only where there is no token, since some providers list warnings in them.
+
+use serde_json::Value;
+use tokctl_core::{Class, Trouble};
+use tokctl_proto::escape::shown;
+use tokctl_proto::{Failure, Kind, TokenKey, WallMs};
+
+use crate::config::Client;
+use crate::oauth::message::HttpReply;
+use crate::oauth::reply::fields::Fields;
+use crate::oauth::reply::status;
+
+/// An error as the provider wrote it; neither text has been made safe to show.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Refusal {
+    code: Option<String>,
+    description: Option<String>,
+}
+
+/// What a code means, and therefore who can do what about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Meaning {
+    Client,
+    Grant,
+    Unauthorized,
+    UnsupportedGrant,
+    Request,
+    Scope,
+    Target,
+    Busy,
+    SlowDown,
+}
+
+const MEANINGS: &[(&str, Meaning)] = &[
+    ("invalid_client", Meaning::Client),
+    ("invalid_grant", Meaning::Grant),
+    ("unauthorized_client", Meaning::Unauthorized),
+    ("unsupported_grant_type", Meaning::UnsupportedGrant),
+    ("invalid_request", Meaning::Request),
+    ("invalid_scope", Meaning::Scope),
+    // RFC 8707 section 2.
+    ("invalid_target", Meaning::Target),
+    // RFC 6749 section 4.1.2.1; seen at token endpoints too.
+    ("temporarily_unavailable", Meaning::Busy),
+    ("server_error", Meaning::Busy),
+    // RFC 8628 section 3.5.
+    ("slow_down", Meaning::SlowDown),
+    // GitHub's own.
+    ("incorrect_client_credentials", Meaning::Client),
+    ("bad_refresh_token", Meaning::Grant),
+    // Slack's own.
+    ("invalid_client_id", Meaning::Client),
+    ("bad_client_secret", Meaning::Client),
+    ("ratelimited", Meaning::SlowDown),
+];
+
+/// Finds the error of a reply.
+pub(super) fn find(fields: &Fields) -> Option<Refusal> {
+    in_error(fields).or_else(|| match fields.text("access_token") {
+        Some(_) => None,
+        None => in_other_shapes(fields),
+    })
+}
+
+fn in_error(fields: &Fields) -> Option<Refusal> {
+    match fields.get("error")? {
+        Value::String(code) if !code.is_empty() => Some(Refusal {
+            code: Some(code.clone()),
+            description: first_text(fields, &["error_description", "message", "error_uri"]),
+        }),
+        Value::Object(error) => Some(in_object(error)),
+        Value::Number(number) if number.as_f64() != Some(0.0) => Some(Refusal {
+            code: Some(number.to_string()),
+            description: first_text(fields, &["error_description", "message"]),
+        }),
+        Value::Bool(true) => Some(Refusal {
+            code: first_text(fields, &["error_code", "code"]),
+            description: first_text(fields, &["error_description", "message"]),
+        }),
+        _ => None,
+    }
+}
+
+fn in_other_shapes(fields: &Fields) -> Option<Refusal> {
+    // Fitbit.
+    if let Some(first) = fields.get("errors").and_then(Value::as_array).and_then(|all| all.first())
+    {
+        return Some(match first {
+            Value::Object(error) => in_object(error),
+            other => Refusal { code: other.as_str().map(str::to_owned), description: None },
+        });
+    }
+    // Okta.
+    if let Some(code) = first_text(fields, &["errorCode", "error_code"]) {
+        let description = first_text(fields, &["errorSummary", "error_description", "message"]);
+        return Some(Refusal { code: Some(code), description });
+    }
+    // Slack, when it forgets to say why.
+    let not_ok = fields.get("ok") == Some(&Value::Bool(false));
+    not_ok.then(|| Refusal { code: None, description: first_text(fields, &["message"]) })
+}
+
+/// An error that is an object: Google, Facebook and Fitbit each have their own names.
+fn in_object(error: &serde_json::Map<String, Value>) -> Refusal {
+    let text = |names: &[&str]| {
+        names.iter().find_map(|name| error.get(*name)?.as_str()).map(str::to_owned)
+    };
+    let code = text(&["error", "errorType", "code", "type", "status"])
+        .or_else(|| error.get("code").and_then(Value::as_i64).map(|code| code.to_string()));
+    Refusal { code, description: text(&["error_description", "message", "description", "detail"]) }
+}
+
+fn first_text(fields: &Fields, names: &[&str]) -> Option<String> {
+    names.iter().find_map(|name| fields.text(name)).map(str::to_owned)
+}
+
+impl Refusal {
+    /// `invalid_client: "no such client"`, safe to show.
+    pub(super) fn reason(&self) -> String {
+        let description =
+            self.description.as_deref().map(|text| format!("\"{}\"", shown(text.trim())));
+        match (self.code.as_deref().map(shown), description) {
+            (Some(code), Some(description)) => format!("{code}: {description}"),
+            (Some(only), None) | (None, Some(only)) => only,
+            (None, None) => "without a reason".to_owned(),
+        }
+    }
+
+    fn meaning(&self) -> Option<Meaning> {
+        let code = self.code.as_deref()?;
+        MEANINGS.iter().find(|(name, _)| *name == code).map(|&(_, meaning)| meaning)
+    }
+
+    /// What to do about it. A code that nobody documents counts as the provider's last word.
+    pub(super) fn trouble(
+        &self,
+        now: WallMs,
+        key: &TokenKey,
+        client: &Client,
+        reply: &HttpReply,
+    ) -> Trouble {
+        let (profile, reason) = (&key.profile, self.reason());
+        let refused = |what: &str| {
+            Failure::new(Kind::ProviderRefused, format!("the provider refused {what} ({reason})"))
+        };
+        let permanent = |failure| Trouble::new(Class::Permanent, failure);
+        let set_secret = format!("run `tokctl set-secret {profile}`");
+        match self.meaning() {
+            Some(Meaning::Client) => permanent(refused("the client").hint(set_secret)),
+            Some(Meaning::Grant) => {
+                let failure = Failure::new(
+                    Kind::SecretRequired,
+                    format!("the provider refused the grant ({reason})"),
+                );
+                Trouble::new(Class::LoginRequired, failure.hint(set_secret))
+            }
+            Some(Meaning::Unauthorized) => {
+                permanent(refused("this grant to the client").hint(format!(
+                    "allow the grant for client `{}` at the provider",
+                    shown(&client.client_id)
+                )))
+            }
+            Some(Meaning::UnsupportedGrant) => permanent(
+                refused("the grant").hint("compare `grant` with what the provider documents"),
+            ),
+            Some(Meaning::Request) => {
+                permanent(refused("the request").hint(format!(
+                    "compare `tokctl show {profile}` with what the provider documents"
+                )))
+            }
+            // What the caller chose for this one token is not the profile's.
+            Some(Meaning::Scope) => {
+                permanent(refused("the scope").hint(match key.scope.is_empty() {
+                    true => format!("run `tokctl set {profile} scope=\u{2026}`"),
+                    false => "ask for another with `--scope`".to_owned(),
+                }))
+            }
+            Some(Meaning::Target) => {
+                let is_profiles = key.audience.is_empty() && key.resource.is_empty();
+                permanent(refused("the audience or resource").hint(match is_profiles {
+                    true => format!(
+                        "run `tokctl set {profile} audience=\u{2026}` or `resource=\u{2026}`"
+                    ),
+                    false => "ask for another with `--audience` or `--resource`".to_owned(),
+                }))
+            }
+            Some(Meaning::Busy) => status::later(
+                now,
+                reply,
+                Kind::ProviderFailed,
+                format!("the provider has a failure of its own ({reason})"),
+            ),
+            Some(Meaning::SlowDown) => status::later(
+                now,
+                reply,
+                Kind::RateLimited,
+                format!("the provider said to slow down ({reason})"),
+            ),
+            None => permanent(refused("the request")),
+        }
+    }
+}
