@@ -1,5 +1,10 @@
-//! The agent as a library, so that tests and fuzzers reach its parts.
+//! The agent as a library, so that tests and fuzzers reach its parts. ARCHITECTURE.md is the map.
 
+pub mod clock;
 pub mod config;
+pub mod entropy;
+pub mod harden;
+pub mod log;
 pub mod oauth;
+pub mod shell;
 pub mod vault;

@@ -1,0 +1,111 @@
+//! `add`: a profile with its secrets.
+//!
+//! The entry is written first: a crash leaves an entry without a profile, which is kept and shown,
+//! rather than a profile that fails for want of a secret. `--replace` makes the profile anew, so
+//! what was stored for the old one goes; a crash between leaves the old profile, to which the new
+//! secret is not sent unless it is pinned to the same origins.
+
+use tokctl_proto::setting::secret_of;
+use tokctl_proto::{Failure, Kind, ProfileName, Secret};
+
+use super::{Assignment, Changed, changed_meanwhile, on_vault, secrets};
+use crate::config::{self, ClientAuth, Grant, Profile};
+use crate::shell::obtain::Means;
+use crate::shell::pin::{During, Pin};
+use crate::shell::worker::{Refused, Worker};
+
+/// What was asked for.
+#[derive(Clone, Debug)]
+pub(super) struct Add {
+    pub(super) name: ProfileName,
+    pub(super) settings: Vec<Assignment>,
+    pub(super) secrets: Vec<(String, Secret)>,
+    pub(super) replace: bool,
+}
+
+pub(super) async fn add(means: Means, add: Add) -> Changed {
+    let asked = add.clone();
+    let profile = match means.jobs.ask(move |worker| Ok(plan(worker, &asked))).await {
+        Ok(Ok(profile)) => profile,
+        Ok(Err(Refused { failure, paste })) => {
+            return Changed { paste, ..Changed::failed(failure) };
+        }
+        Err(failure) => return Changed::failed(failure),
+    };
+    let pin = match Pin::of(&profile, &means.http, &means.metadata, During::Add).await {
+        Ok(pin) => pin,
+        Err(failure) => return Changed::failed(failure.of(&add.name)),
+    };
+    on_vault(&means, move |worker| store(worker, add, &profile, pin)).await
+}
+
+/// Checks everything that can be checked before a provider is asked or a file is written.
+pub(super) fn plan(worker: &mut Worker, add: &Add) -> Result<Profile, Refused> {
+    let Add { name, settings, replace, .. } = add;
+    secrets::check(&add.secrets.iter().map(|(name, value)| (name.as_str(), value)).collect())?;
+    worker.open()?;
+    let text = worker.dry_edit(name, |text| config::add_profile(text, name, settings, *replace))?;
+    let config = config::parse(&text).map_err(Failure::from)?;
+    let profile = config.profiles.get(name).cloned();
+    Ok(profile.ok_or_else(|| Failure::new(Kind::Internal, "the profile is not there").of(name))?)
+}
+
+pub(super) fn store(
+    worker: &mut Worker,
+    add: Add,
+    planned: &Profile,
+    pin: Pin,
+) -> Result<Changed, Refused> {
+    // Others had time to add the same name, or to change what every profile goes by, since this was
+    // planned.
+    if plan(worker, &add)? != *planned {
+        return Err(changed_meanwhile(&add.name).into());
+    }
+    let Add { name, settings, secrets: values, replace } = add;
+    let stored = match !values.is_empty() || replace {
+        true => Some(secrets::store(worker, &name, values, pin.clone(), replace)?),
+        false => None,
+    };
+    let edited = worker
+        .edit_config(Some(&name), |text| config::add_profile(text, &name, &settings, replace));
+    let live = match edited {
+        Ok(live) => live,
+        Err(refused) => {
+            if let Some(stored) = stored {
+                secrets::put_back(worker, &name, stored);
+            }
+            return Err(refused);
+        }
+    };
+    let said = Changed::said(format!("added {name}{}", secret_of_new(worker, planned, &pin)));
+    Ok(match stored {
+        Some(stored) => {
+            Changed { live: Some(live), warnings: stored.warnings, entries: vec![name], ..said }
+        }
+        None => Changed { live: Some(live), ..said },
+    })
+}
+
+/// Where the secret of a profile that was just added goes, and what is missing. It may have been there
+/// before, in an entry without a profile.
+fn secret_of_new(worker: &Worker, profile: &Profile, pin: &Pin) -> String {
+    let name = &profile.name;
+    let entry = worker.open().ok().and_then(|(vault, keys)| vault.read(keys, name).ok()?);
+    let held = entry.filter(|entry| pin.is_of(entry)).map(|entry| entry.secrets);
+    let held = held.unwrap_or_default();
+    let (needed, is_needed) = match &profile.grant {
+        Grant::ClientCredentials(client) => {
+            ("client_credentials", client.client_auth != Some(ClientAuth::None))
+        }
+        Grant::ApiKey => ("api_key", true),
+    };
+    let mut text = String::new();
+    if !held.is_empty() && !pin.origins.is_empty() {
+        let origins: Vec<&str> = pin.origins.iter().map(String::as_str).collect();
+        text.push_str(&format!("; its secret is sent to {} alone", origins.join(", ")));
+    }
+    if is_needed && !held.contains_key(secret_of(needed)) {
+        text.push_str(&format!("; no secret is stored for it: run `tokctl set-secret {name}`"));
+    }
+    text
+}

@@ -1,0 +1,160 @@
+//! What a request can change in configuration and vault, one file each.
+//!
+//! A change runs on the vault thread, where nothing else writes. What has to be asked of a provider
+//! is asked before. Each says in its own file what a crash between any two of its steps leaves
+//! behind.
+
+mod add;
+mod config_write;
+mod init;
+mod passwd;
+mod remove;
+mod rename;
+mod secrets;
+mod set;
+mod set_secret;
+#[cfg(test)]
+mod tests;
+
+use tokctl_core::{VaultChange, no_such_profile};
+use tokctl_proto::{Failure, Kind, ProfileName, Secret};
+
+use super::live::Live;
+use super::obtain::Means;
+use super::worker::{Refused, Worker};
+use crate::config::Profile;
+
+/// A key and its values, detached from the request they came in.
+pub type Assignment = tokctl_proto::request::Assignment<'static>;
+
+/// A change that was asked for.
+#[derive(Debug)]
+pub enum Change {
+    Init {
+        passphrase: Option<Secret>,
+        replace: bool,
+        network: Vec<Assignment>,
+    },
+    Add {
+        name: ProfileName,
+        settings: Vec<Assignment>,
+        secrets: Vec<(String, Secret)>,
+        replace: bool,
+    },
+    Set {
+        name: ProfileName,
+        assignments: Vec<Assignment>,
+    },
+    SetSecret {
+        name: ProfileName,
+        secret_name: Option<String>,
+        value: Secret,
+    },
+    Rename {
+        from: ProfileName,
+        to: ProfileName,
+    },
+    Remove {
+        name: ProfileName,
+    },
+    Passwd {
+        passphrase: Option<Secret>,
+        new_passphrase: Option<Secret>,
+    },
+    ConfigWrite {
+        text: String,
+        fingerprint: String,
+    },
+}
+
+/// What a change came to, whether it succeeded or not.
+#[derive(Debug)]
+pub struct Changed {
+    pub result: Result<String, Failure>,
+    /// The configuration afterwards, where it changed.
+    pub live: Option<Live>,
+    /// Entries that were written or removed.
+    pub entries: Vec<ProfileName>,
+    pub vault: Option<VaultChange>,
+    /// Things to know although it succeeded.
+    pub warnings: Vec<String>,
+    /// TOML for the user to put in by hand.
+    pub paste: Option<String>,
+}
+
+impl Changed {
+    pub(super) fn failed(failure: Failure) -> Self {
+        Self {
+            result: Err(failure),
+            live: None,
+            entries: Vec::new(),
+            vault: None,
+            warnings: Vec::new(),
+            paste: None,
+        }
+    }
+
+    fn said(text: impl Into<String>) -> Self {
+        Self { result: Ok(text.into()), ..Self::failed(Failure::new(Kind::Internal, "")) }
+    }
+}
+
+/// Carries a change out.
+pub async fn carry_out(means: Means, change: Change) -> Changed {
+    match change {
+        Change::Add { name, settings, secrets, replace } => {
+            add::add(means, add::Add { name, settings, secrets, replace }).await
+        }
+        Change::SetSecret { name, secret_name, value } => {
+            set_secret::set_secret(means, name, secret_name, value).await
+        }
+        Change::Init { passphrase, replace, network } => {
+            on_vault(&means, move |worker| init::init(worker, passphrase, replace, &network)).await
+        }
+        Change::Set { name, assignments } => {
+            on_vault(&means, move |worker| set::set(worker, &name, &assignments)).await
+        }
+        Change::Rename { from, to } => {
+            on_vault(&means, move |worker| rename::rename(worker, &from, &to)).await
+        }
+        Change::Remove { name } => {
+            on_vault(&means, move |worker| remove::remove(worker, &name)).await
+        }
+        Change::Passwd { passphrase, new_passphrase } => {
+            on_vault(&means, move |worker| passwd::passwd(worker, passphrase, new_passphrase)).await
+        }
+        Change::ConfigWrite { text, fingerprint } => {
+            on_vault(&means, move |worker| config_write::config_write(worker, &text, &fingerprint))
+                .await
+        }
+    }
+}
+
+/// Runs a change on the vault thread.
+async fn on_vault(
+    means: &Means,
+    job: impl FnOnce(&mut Worker) -> Result<Changed, Refused> + Send + 'static,
+) -> Changed {
+    match means.jobs.ask(move |worker| Ok(job(worker))).await {
+        Ok(Ok(changed)) => changed,
+        Ok(Err(Refused { failure, paste })) => Changed { paste, ..Changed::failed(failure) },
+        Err(failure) => Changed::failed(failure),
+    }
+}
+
+/// The checked profile of that name in the configuration as it is on disk now.
+fn profile(worker: &mut Worker, name: &ProfileName) -> Result<Profile, Failure> {
+    let live = worker.read_config()?;
+    live.config
+        .profiles
+        .get(name)
+        .cloned()
+        .ok_or_else(|| no_such_profile(name, live.config.profiles.keys().map(ProfileName::as_str)))
+}
+
+/// The settings are not those that were looked at a moment ago.
+fn changed_meanwhile(name: &ProfileName) -> Failure {
+    Failure::new(Kind::Machine, "the configuration was changed meanwhile")
+        .of(name)
+        .hint("look at the file, then try again")
+}

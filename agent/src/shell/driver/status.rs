@@ -1,0 +1,63 @@
+//! What the agent says of itself and of its profiles. Asking changes nothing and needs no open
+//! vault.
+
+use std::sync::atomic::Ordering;
+
+use tokctl_proto::Now;
+use tokctl_proto::response::{Agent, Done};
+
+use super::Driver;
+use crate::shell::query;
+use crate::shell::reply::ReplyTo;
+
+impl Driver {
+    pub(super) fn status(&self, now: Now, reply: ReplyTo) {
+        for warning in self.warnings(now).into_iter().chain(self.config_warning()) {
+            reply.progress(&warning, true);
+        }
+        let said = match self.core.lock_state() {
+            "none" => "there is no vault yet; run `tokctl init`",
+            "sealed" => "the vault is sealed: nothing is renewed or served; run `tokctl unlock`",
+            _ => "",
+        };
+        query::status(&self.performer.means.jobs, self.core.statuses(now), said, reply);
+    }
+
+    /// What to say before whatever goes by another configuration than the file's.
+    pub(super) fn config_warning(&self) -> Option<String> {
+        let problem = self.config_problem.as_ref()?;
+        let in_use = match self.live.is_none() {
+            true => "no profile is in use until this is mended",
+            false => "the last good configuration is in use",
+        };
+        Some(format!("{in_use}: {}", problem.message))
+    }
+
+    /// What a user should know without having asked for it.
+    fn warnings(&self, now: Now) -> Vec<String> {
+        let unsaved = self.core.statuses(now).into_iter().filter(|status| status.unsaved);
+        let unsaved = unsaved.map(|status| {
+            let name = status.profile;
+            format!("{name}: the newest token could not be saved; it is served from memory")
+        });
+        self.facts.unwatched.iter().cloned().chain(unsaved).collect()
+    }
+
+    pub(super) fn agent_status(&self, now: Now, reply: ReplyTo) {
+        reply.done(Done::Agent(Agent {
+            pid: std::process::id(),
+            version: env!("CARGO_PKG_VERSION").into(),
+            socket: self.facts.socket.as_str().into(),
+            vault: self.facts.vault.as_str().into(),
+            state: self.core.lock_state().into(),
+            started_at: self.facts.started_at.unix_s(),
+            profiles: u32::try_from(self.live.config.profiles.len()).unwrap_or(u32::MAX),
+            connections: self.facts.desk.connections.load(Ordering::Relaxed),
+            config_problem: self
+                .config_problem
+                .as_ref()
+                .map(|problem| problem.message.as_str().into()),
+            warnings: self.warnings(now),
+        }));
+    }
+}

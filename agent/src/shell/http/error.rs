@@ -1,0 +1,352 @@
+//! Why a request got no reply, and what each reason means for the person who waits.
+//!
+//! The reason is found by the types in reqwest's chain of errors, not by its texts, and no URL is
+//! in it: a query may hold a secret.
+
+use std::error::Error;
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use thiserror::Error;
+use tokctl_core::{Class, Trouble};
+use tokctl_proto::escape::shown;
+use tokctl_proto::time::Spoken;
+use tokctl_proto::{Failure, Kind, ProfileName};
+
+/// A request that got no reply.
+#[derive(Debug, Error)]
+#[error("{}", fault.message(at))]
+pub struct HttpError {
+    /// The origin that was asked: scheme, host and port.
+    pub at: String,
+    pub fault: Fault,
+}
+
+/// Why there is no reply.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Fault {
+    /// The name has no address.
+    Resolve,
+    Refused,
+    /// No route, no network.
+    Connect(io::ErrorKind),
+    Tls(TlsFault),
+    /// No connection in time.
+    ConnectTimeout(Duration),
+    /// No whole reply in time.
+    Timeout(Duration),
+    /// The body is larger than this many bytes.
+    TooLarge(usize),
+    /// The connection ended before the reply did, or what came was not HTTP.
+    Broken,
+    /// The file of the profile's own authorities cannot be used.
+    CaFile {
+        path: PathBuf,
+        reason: String,
+    },
+    /// The proxy, by its origin, gave no connection.
+    Proxy(String),
+    /// The setting is no URL of a proxy.
+    ProxySetting,
+    /// Another user listens on the port of this machine.
+    LoopbackOwner {
+        uid: u32,
+    },
+    /// The kernel does not show who listens.
+    LoopbackTable(io::Error),
+    /// Plain http where it is not allowed.
+    PlainHttp {
+        is_loopback: bool,
+    },
+    /// A header of the request holds a character that no header may hold.
+    Header(&'static str),
+}
+
+/// Why the TLS handshake failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TlsFault {
+    UnknownIssuer,
+    OtherName,
+    Expired,
+    NotYetValid,
+    /// In rustls's words, safe to show.
+    Other(String),
+}
+
+impl Fault {
+    /// Finds the reason in an error of reqwest's.
+    pub(super) fn of(
+        error: &reqwest::Error,
+        limits: &super::Limits,
+        proxy: Option<String>,
+    ) -> Self {
+        if let Some(tls) = find::<rustls::Error>(error) {
+            return Self::Tls(TlsFault::of(tls));
+        }
+        if error.is_timeout() && error.is_connect() {
+            return Self::ConnectTimeout(limits.connect);
+        }
+        if error.is_timeout() {
+            return Self::Timeout(limits.total);
+        }
+        if !error.is_connect() {
+            return Self::Broken;
+        }
+        match (proxy, find::<io::Error>(error).map(io::Error::kind)) {
+            (Some(proxy), _) => Self::Proxy(proxy),
+            (None, _) if error.is_dns() => Self::Resolve,
+            (None, Some(io::ErrorKind::ConnectionRefused)) => Self::Refused,
+            (None, Some(kind)) => Self::Connect(kind),
+            (None, None) => Self::Broken,
+        }
+    }
+
+    fn message(&self, at: &str) -> String {
+        let reason = match self {
+            Self::Resolve => "its name does not resolve (DNS)".to_owned(),
+            Self::Refused => "connection refused".to_owned(),
+            Self::Connect(kind) => kind.to_string(),
+            Self::Tls(fault) => fault.reason(),
+            Self::ConnectTimeout(limit) => format!("no connection within {}", Spoken(*limit)),
+            Self::Timeout(limit) => format!("no answer within {}", Spoken(*limit)),
+            Self::Broken => {
+                "the connection broke before the answer was whole, or the answer was not HTTP"
+                    .to_owned()
+            }
+            Self::Proxy(proxy) => format!("the proxy {} gave no connection to it", shown(proxy)),
+            Self::LoopbackOwner { uid } => {
+                format!("user {uid}, who is neither you nor root, listens there")
+            }
+            Self::LoopbackTable(error) => {
+                format!("the kernel does not show who listens there ({error})")
+            }
+            Self::TooLarge(limit) => {
+                return format!("the answer of {at} is larger than {} KiB", limit / 1024);
+            }
+            Self::CaFile { path, reason } => {
+                return format!("cannot use ca_file {}: {}", path.display(), shown(reason));
+            }
+            Self::ProxySetting => {
+                return "`proxy` is no URL such as http://proxy.example:3128".to_owned();
+            }
+            Self::PlainHttp { .. } => {
+                return format!("{at} is not https, and plain http is for this machine alone");
+            }
+            Self::Header(name) => {
+                return format!(
+                    "the value of the header {name} holds a character no header may hold"
+                );
+            }
+        };
+        format!("cannot reach {at}: {reason}")
+    }
+
+    fn kind(&self) -> Kind {
+        match self {
+            Self::TooLarge(_) => Kind::ProviderFailed,
+            Self::CaFile { .. } | Self::ProxySetting | Self::PlainHttp { .. } | Self::Header(_) => {
+                Kind::ConfigInvalid
+            }
+            Self::LoopbackOwner { .. } => Kind::WrongUser,
+            Self::LoopbackTable(_) => Kind::Machine,
+            _ => Kind::ProviderUnreachable,
+        }
+    }
+
+    fn hint(&self, profile: &ProfileName) -> Option<String> {
+        match self {
+            Self::Tls(TlsFault::UnknownIssuer) => Some(format!(
+                "if the provider has a certificate authority of its own, run `tokctl set {profile} ca_file=\u{2026}`"
+            )),
+            Self::Tls(TlsFault::NotYetValid) => Some("compare `date` with a clock".to_owned()),
+            Self::CaFile { .. } => Some(format!("run `tokctl set {profile} ca_file=\u{2026}`")),
+            Self::ProxySetting => Some(format!("run `tokctl set {profile} proxy=\u{2026}`")),
+            Self::PlainHttp { is_loopback: true } => {
+                Some(format!("run `tokctl set {profile} allow_http_loopback=true`"))
+            }
+            _ => None,
+        }
+    }
+}
+
+impl HttpError {
+    /// What to tell the callers of a profile. All of it passes by itself except what config.toml
+    /// says.
+    pub fn trouble(&self, profile: &ProfileName) -> Trouble {
+        let kind = self.fault.kind();
+        let class = match kind {
+            Kind::ConfigInvalid => Class::Permanent,
+            _ => Class::Retry,
+        };
+        let mut failure = Failure::new(kind, self.to_string()).of(profile);
+        failure.hint = self.fault.hint(profile);
+        Trouble::new(class, failure)
+    }
+}
+
+impl TlsFault {
+    fn of(error: &rustls::Error) -> Self {
+        use rustls::CertificateError as Certificate;
+        match error {
+            rustls::Error::InvalidCertificate(certificate) => match certificate {
+                Certificate::UnknownIssuer => Self::UnknownIssuer,
+                Certificate::NotValidForName | Certificate::NotValidForNameContext { .. } => {
+                    Self::OtherName
+                }
+                Certificate::Expired | Certificate::ExpiredContext { .. } => Self::Expired,
+                Certificate::NotValidYet | Certificate::NotValidYetContext { .. } => {
+                    Self::NotYetValid
+                }
+                other => Self::Other(shown(&other.to_string())),
+            },
+            other => Self::Other(shown(&other.to_string())),
+        }
+    }
+
+    fn reason(&self) -> String {
+        match self {
+            Self::UnknownIssuer => {
+                "its certificate is signed by nobody this machine trusts (unknown CA)".to_owned()
+            }
+            Self::OtherName => "its certificate is for another host name".to_owned(),
+            Self::Expired => "its certificate has expired".to_owned(),
+            Self::NotYetValid => "its certificate is not valid yet".to_owned(),
+            Self::Other(text) => format!("TLS failed ({text})"),
+        }
+    }
+}
+
+/// The first error of a type in the chain. `io::Error` hides the error it wraps from `source`, so
+/// it is asked.
+pub(super) fn find<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(found) = error.downcast_ref::<T>() {
+            return Some(found);
+        }
+        next = match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+            Some(wrapped) => Some(wrapped),
+            None => error.source(),
+        };
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_fault_says_what_happened_and_what_to_type() {
+        let second = Duration::from_secs(1);
+        let reach = "cannot reach https://acme.example:443: ";
+        for (fault, class, kind, message, hint) in [
+            (
+                Fault::Resolve,
+                Class::Retry,
+                Kind::ProviderUnreachable,
+                format!("{reach}its name does not resolve (DNS)"),
+                None,
+            ),
+            (
+                Fault::Refused,
+                Class::Retry,
+                Kind::ProviderUnreachable,
+                format!("{reach}connection refused"),
+                None,
+            ),
+            (
+                Fault::Connect(io::ErrorKind::NetworkUnreachable),
+                Class::Retry,
+                Kind::ProviderUnreachable,
+                format!("{reach}network unreachable"),
+                None,
+            ),
+            (
+                Fault::ConnectTimeout(second),
+                Class::Retry,
+                Kind::ProviderUnreachable,
+                format!("{reach}no connection within 1s"),
+                None,
+            ),
+            (
+                Fault::Timeout(second),
+                Class::Retry,
+                Kind::ProviderUnreachable,
+                format!("{reach}no answer within 1s"),
+                None,
+            ),
+            (
+                Fault::Tls(TlsFault::UnknownIssuer),
+                Class::Retry,
+                Kind::ProviderUnreachable,
+                format!(
+                    "{reach}its certificate is signed by nobody this machine trusts (unknown CA)"
+                ),
+                Some(
+                    "if the provider has a certificate authority of its own, run `tokctl set acme ca_file=\u{2026}`",
+                ),
+            ),
+            (
+                Fault::Tls(TlsFault::OtherName),
+                Class::Retry,
+                Kind::ProviderUnreachable,
+                format!("{reach}its certificate is for another host name"),
+                None,
+            ),
+            (
+                Fault::TooLarge(1024 * 1024),
+                Class::Retry,
+                Kind::ProviderFailed,
+                "the answer of https://acme.example:443 is larger than 1024 KiB".to_owned(),
+                None,
+            ),
+            (
+                Fault::CaFile { path: "/ca.pem".into(), reason: "no such file".into() },
+                Class::Permanent,
+                Kind::ConfigInvalid,
+                "cannot use ca_file /ca.pem: no such file".to_owned(),
+                Some("run `tokctl set acme ca_file=\u{2026}`"),
+            ),
+            (
+                Fault::LoopbackOwner { uid: 1001 },
+                Class::Retry,
+                Kind::WrongUser,
+                format!("{reach}user 1001, who is neither you nor root, listens there"),
+                None,
+            ),
+            (
+                Fault::PlainHttp { is_loopback: true },
+                Class::Permanent,
+                Kind::ConfigInvalid,
+                "https://acme.example:443 is not https, and plain http is for this machine alone"
+                    .to_owned(),
+                Some("run `tokctl set acme allow_http_loopback=true`"),
+            ),
+        ] {
+            let error = HttpError { at: "https://acme.example:443".into(), fault };
+            let trouble = error.trouble(&ProfileName::parse("acme").unwrap());
+            assert_eq!((trouble.class, trouble.failure.kind), (class, kind), "{error}");
+            assert_eq!(trouble.failure.message, message);
+            assert_eq!(trouble.failure.hint.as_deref(), hint);
+        }
+    }
+
+    #[test]
+    fn the_reason_is_found_below_an_io_error() {
+        use rustls::CertificateError as Certificate;
+        for (certificate, fault) in [
+            (Certificate::UnknownIssuer, TlsFault::UnknownIssuer),
+            (Certificate::NotValidForName, TlsFault::OtherName),
+            (Certificate::Expired, TlsFault::Expired),
+            (Certificate::NotValidYet, TlsFault::NotYetValid),
+        ] {
+            let inner = io::Error::other(rustls::Error::InvalidCertificate(certificate));
+            let outer = io::Error::other(inner);
+            assert_eq!(find::<rustls::Error>(&outer).map(TlsFault::of), Some(fault));
+        }
+        assert!(find::<rustls::Error>(&io::Error::other("no")).is_none());
+    }
+}

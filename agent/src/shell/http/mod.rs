@@ -1,0 +1,249 @@
+//! HTTP: one request out, one whole reply back, exactly once.
+//!
+//! Redirects are not followed, not even for a GET, and nothing is repeated here: whether to try
+//! again is core's to say. A reply is at most 1 MiB and there within 30 s. Clients are made when
+//! they are first needed, since an agent that only serves should not carry a list of authorities
+//! around. What we hold of a request and a reply is wiped; the buffers inside hyper and rustls are
+//! theirs and are not.
+
+mod client;
+mod error;
+mod loopback;
+mod metadata;
+#[cfg(test)]
+mod scripted;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use reqwest::header::{CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use tokctl_proto::{Secret, WallMs};
+use url::{Position, Url};
+
+pub use error::{Fault, HttpError, TlsFault};
+pub use metadata::{MetadataCache, Undiscovered, other_issuer};
+
+use crate::config::Network;
+use crate::oauth::buffer::Buffer;
+use crate::oauth::message::{HttpReply, HttpRequest, Method};
+use crate::oauth::origin::Origin;
+
+/// No token reply comes near it.
+pub const BODY_BYTES_MAX: usize = 1024 * 1024;
+/// After this a client is made anew, so that authorities which this machine gained or lost are
+/// noticed.
+const CLIENT_AGE_MAX: Duration = Duration::from_secs(3600);
+/// Clients kept at a time; hardly anybody has more networks than this.
+const CLIENTS_MAX: usize = 8;
+
+/// How long and how much one exchange may take.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// From the first look at DNS to the end of the TLS handshake.
+    pub connect: Duration,
+    /// All of it, the connection included.
+    pub total: Duration,
+    pub body_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(10),
+            total: Duration::from_secs(30),
+            body_bytes: BODY_BYTES_MAX,
+        }
+    }
+}
+
+/// Sends requests. Cheap until the first one.
+#[derive(Default)]
+pub struct Http {
+    limits: Limits,
+    /// Locked for a look-up, never across an await.
+    clients: Mutex<BTreeMap<Route, Kept>>,
+}
+
+/// What tells one client from another.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Route {
+    Plain,
+    Secure(Network),
+}
+
+struct Kept {
+    client: reqwest::Client,
+    made_at: WallMs,
+    ca_file: Option<Stamp>,
+}
+
+/// What changes when somebody replaces a file.
+type Stamp = (SystemTime, u64);
+
+impl Http {
+    pub fn new(limits: Limits) -> Self {
+        Self { limits, clients: Mutex::default() }
+    }
+
+    /// Sends the request once. `sent_at` is now: the reply carries it, and lifetimes count from it.
+    pub async fn send(
+        &self,
+        network: &Network,
+        request: HttpRequest,
+        sent_at: WallMs,
+    ) -> Result<HttpReply, HttpError> {
+        let at = Origin::of(&request.url)
+            .map_or_else(|| format!("{}:", request.url.scheme()), |origin| origin.to_string());
+        self.exchange(network, request, sent_at).await.map_err(|fault| HttpError { at, fault })
+    }
+
+    /// Lets go of every client, and of the memory they hold. The next request makes its own.
+    pub fn forget_clients(&self) {
+        self.clients.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    async fn exchange(
+        &self,
+        network: &Network,
+        request: HttpRequest,
+        sent_at: WallMs,
+    ) -> Result<HttpReply, Fault> {
+        let proxy = client::proxy_for(network, &request.url);
+        let (client, request) = match request.url.scheme() {
+            "https" => {
+                (self.client(Route::Secure(network.clone()), sent_at).await?, outgoing(request)?)
+            }
+            _ => {
+                let address = loopback::checked_address(&request.url, network.allow_http_loopback)?;
+                let mut request = outgoing(request)?;
+                aim(&mut request, address.ip());
+                (self.client(Route::Plain, sent_at).await?, request)
+            }
+        };
+        let fault =
+            |error: reqwest::Error| Fault::of(&error.without_url(), &self.limits, proxy.clone());
+        let mut response = client.execute(request).await.map_err(fault)?;
+        let too_large = Fault::TooLarge(self.limits.body_bytes);
+        if response.content_length().is_some_and(|length| length > self.limits.body_bytes as u64) {
+            return Err(too_large);
+        }
+        let mut body = Buffer::default();
+        while let Some(chunk) = response.chunk().await.map_err(fault)? {
+            if body.len() + chunk.len() > self.limits.body_bytes {
+                return Err(too_large);
+            }
+            body.push(&chunk);
+        }
+        Ok(HttpReply {
+            status: response.status().as_u16(),
+            content_type: header(response.headers(), CONTENT_TYPE).map(media_type),
+            retry_after: header(response.headers(), RETRY_AFTER).map(str::to_owned),
+            sent_at,
+            body: body.into_bytes(),
+        })
+    }
+
+    /// The client of a route: a kept one, or one made on a blocking thread, since it reads every
+    /// authority of this machine.
+    async fn client(&self, route: Route, now: WallMs) -> Result<reqwest::Client, Fault> {
+        let ca_file = match &route {
+            Route::Plain => None,
+            Route::Secure(network) => network.ca_file.as_deref().and_then(stamp),
+        };
+        if let Some(client) = self.kept(&route, ca_file, now) {
+            return Ok(client);
+        }
+        let (limits, making) = (self.limits.clone(), route.clone());
+        let made = tokio::task::spawn_blocking(move || match making {
+            Route::Plain => Ok(client::plain(&limits)),
+            Route::Secure(network) => client::secure(&network, &limits),
+        });
+        let client = made.await.expect("making a client does not panic")?;
+        self.keep(route, Kept { client: client.clone(), made_at: now, ca_file });
+        Ok(client)
+    }
+
+    fn kept(&self, route: &Route, ca_file: Option<Stamp>, now: WallMs) -> Option<reqwest::Client> {
+        let clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = clients.get(route)?;
+        let fresh = kept.made_at <= now && now.since(kept.made_at) < CLIENT_AGE_MAX;
+        (fresh && kept.ca_file == ca_file).then(|| kept.client.clone())
+    }
+
+    fn keep(&self, route: Route, kept: Kept) {
+        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        if clients.len() >= CLIENTS_MAX && !clients.contains_key(&route) {
+            let oldest =
+                clients.iter().min_by_key(|(_, kept)| kept.made_at).map(|(route, _)| route.clone());
+            oldest.and_then(|route| clients.remove(&route));
+        }
+        clients.insert(route, kept);
+    }
+}
+
+impl std::fmt::Debug for Http {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Http").field("limits", &self.limits).finish_non_exhaustive()
+    }
+}
+
+fn stamp(path: &Path) -> Option<Stamp> {
+    let metadata = fs::metadata(path).ok()?;
+    Some((metadata.modified().ok()?, metadata.len()))
+}
+
+/// Lends a secret to reqwest, which drops it when it has been sent; then it is wiped.
+struct Lent(Secret);
+
+impl AsRef<[u8]> for Lent {
+    fn as_ref(&self) -> &[u8] {
+        self.0.expose().as_bytes()
+    }
+}
+
+fn outgoing(request: HttpRequest) -> Result<reqwest::Request, Fault> {
+    let HttpRequest { method, url, headers, body } = request;
+    let method = match method {
+        Method::Get => reqwest::Method::GET,
+        Method::Post => reqwest::Method::POST,
+    };
+    let mut outgoing = reqwest::Request::new(method, url);
+    for (name, value) in headers {
+        let mut value = HeaderValue::from_maybe_shared(Bytes::from_owner(Lent(value)))
+            .map_err(|_| Fault::Header(name))?;
+        value.set_sensitive(true);
+        let name = HeaderName::try_from(name).expect("names are literals");
+        outgoing.headers_mut().insert(name, value);
+    }
+    if !body.is_empty() {
+        *outgoing.body_mut() = Some(Bytes::from_owner(Lent(body)).into());
+    }
+    Ok(outgoing)
+}
+
+/// Sends the request to an address while the server still reads the name that was asked for.
+fn aim(request: &mut reqwest::Request, address: std::net::IpAddr) {
+    let authority = authority(request.url()).to_owned();
+    let host = HeaderValue::try_from(authority).expect("a URL's host is ASCII");
+    request.headers_mut().insert(HOST, host);
+    request.url_mut().set_ip_host(address).expect("an http URL takes any host");
+}
+
+fn authority(url: &Url) -> &str {
+    &url[Position::BeforeHost..Position::AfterPort]
+}
+
+fn header(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
+    headers.get(name)?.to_str().ok()
+}
+
+/// Without parameters, lower case (RFC 9110 section 8.3.1).
+fn media_type(content_type: &str) -> String {
+    content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+}

@@ -1,0 +1,23 @@
+//! The only asynchronous part: sockets, tasks, signals.
+
+pub mod change;
+pub mod command;
+pub mod daemon;
+pub mod driver;
+mod failure;
+pub mod http;
+mod inbound;
+pub mod listen;
+pub mod live;
+mod nap;
+pub mod obtain;
+mod perform;
+pub mod pin;
+mod private;
+mod query;
+pub mod reply;
+pub mod schedule_file;
+pub mod serve;
+pub mod socket;
+mod stored;
+pub mod worker;

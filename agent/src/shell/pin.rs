@@ -1,0 +1,215 @@
+//! Origin pinning: a stored secret goes where it was stored for, and on the way it was stored for.
+//!
+//! Where that is was recorded with the secret. An edit of config.toml that points a profile at
+//! another host, another authority or another proxy does not take the secret along.
+
+use std::collections::BTreeSet;
+
+use tokctl_core::{Class, Trouble};
+use tokctl_proto::{Failure, Kind, ProfileName};
+use url::Url;
+
+use super::http::{Http, MetadataCache, Undiscovered, other_issuer};
+use crate::clock;
+use crate::config::{Client, Grant, Network, Profile, Provider};
+use crate::oauth::origin::Origin;
+use crate::vault::{Entry, Via};
+
+/// Where a profile's secrets may be sent.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pin {
+    pub origins: BTreeSet<String>,
+    pub via: Via,
+}
+
+/// Which command asks where a secret may go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum During {
+    /// The profile is not in config.toml yet.
+    Add,
+    SetSecret,
+}
+
+impl Pin {
+    /// Works out the pin that a profile's settings call for now. An issuer is asked for its
+    /// metadata: without it nobody knows where the secret would go.
+    pub async fn of(
+        profile: &Profile,
+        http: &Http,
+        metadata: &MetadataCache,
+        during: During,
+    ) -> Result<Self, Failure> {
+        let client = match &profile.grant {
+            Grant::ClientCredentials(client) => client,
+            Grant::ApiKey => return Ok(Self::default()),
+        };
+        let origins = match &client.provider {
+            Provider::TokenEndpoint(url) => origin(url).into_iter().collect(),
+            Provider::Issuer { text, url } => {
+                let issuer = (text.as_str(), url);
+                let now = clock::now().wall;
+                let found = metadata
+                    .discover(now, http, &profile.name, issuer, &client.network)
+                    .await
+                    .map_err(|undiscovered| {
+                        without_metadata(undiscovered, &profile.name, during)
+                    })?;
+                found.origins.iter().map(|origin| origin.as_str().to_owned()).collect()
+            }
+        };
+        Ok(Self { origins, via: via(&client.network) })
+    }
+
+    /// Whether an entry's secrets were stored for this.
+    pub fn is_of(&self, entry: &Entry) -> bool {
+        entry.origins == self.origins && entry.network == self.via
+    }
+
+    /// Records the pin in an entry.
+    pub fn record(self, entry: &mut Entry) {
+        entry.origins = self.origins;
+        entry.network = self.via;
+    }
+}
+
+/// The hint of a failure speaks of the settings as the command at hand takes them.
+fn without_metadata(undiscovered: Undiscovered, profile: &ProfileName, during: During) -> Failure {
+    let answered = undiscovered.answered;
+    let failure = undiscovered.trouble_of(profile).failure;
+    match (during, &failure.hint) {
+        (During::Add, hint) if answered || hint.is_none() => failure.hint(
+            "give `--issuer` exactly as the provider spells it, or `--token-endpoint URL` in its \
+             place, which needs no metadata",
+        ),
+        (During::SetSecret, None) => failure.hint(other_issuer(profile)),
+        _ => failure,
+    }
+}
+
+/// Whether an entry's secrets may be sent to `endpoint` for this client.
+pub fn check(
+    name: &ProfileName,
+    entry: &Entry,
+    client: &Client,
+    endpoint: &Url,
+) -> Result<(), Trouble> {
+    let origin = origin(endpoint).unwrap_or_default();
+    let message = if !entry.origins.contains(&origin) {
+        let stored: Vec<&str> = entry.origins.iter().map(String::as_str).collect();
+        match stored.is_empty() {
+            true => format!("what is stored was stored for no provider, and {origin} is asked now"),
+            false => {
+                format!(
+                    "the secret was stored for {}, and {origin} is asked now",
+                    stored.join(", ")
+                )
+            }
+        }
+    } else if entry.network != via(&client.network) {
+        "the secret was stored for another `ca_file` or `proxy`".to_owned()
+    } else {
+        return Ok(());
+    };
+    Err(Trouble::new(Class::Permanent, origin_changed(name, message)))
+}
+
+/// Whether an entry's key may be handed out: not if it was stored to be sent to a provider, where
+/// it may be what clients never get to see.
+pub fn check_handed_out(name: &ProfileName, entry: &Entry) -> Result<(), Failure> {
+    match entry.origins.first() {
+        None => Ok(()),
+        Some(origin) => {
+            let message = format!("the secret was stored for {origin}, not to be handed out");
+            Err(origin_changed(name, message))
+        }
+    }
+}
+
+fn origin_changed(name: &ProfileName, message: String) -> Failure {
+    Failure::new(Kind::OriginChanged, message)
+        .of(name)
+        .hint(format!("if that is meant, run `tokctl set-secret {name}`"))
+}
+
+fn origin(url: &Url) -> Option<String> {
+    Origin::of(url).map(|origin| origin.as_str().to_owned())
+}
+
+fn via(network: &Network) -> Via {
+    Via {
+        ca_file: network.ca_file.as_ref().map(|path| path.to_string_lossy().into_owned()),
+        proxy: network.proxy.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config;
+    use crate::vault::EntryId;
+
+    fn client(settings: &str) -> Client {
+        let text = format!(
+            "[profiles.acme]\ngrant = \"client_credentials\"\nclient_id = \"cc\"\n{settings}\n"
+        );
+        let (_, profile) = config::parse(&text).unwrap().profiles.pop_first().unwrap();
+        match profile.grant {
+            Grant::ClientCredentials(client) => client,
+            Grant::ApiKey => unreachable!(),
+        }
+    }
+
+    /// An entry whose secrets were stored for `https://id.example:443`, on the way that `settings`
+    /// say.
+    fn entry(settings: &str) -> Entry {
+        let client = client(&format!("token_endpoint = \"https://id.example/token\"\n{settings}"));
+        let mut entry = Entry::new(EntryId::draw(&mut |bytes| bytes.fill(1)));
+        let origins = ["https://id.example:443".to_owned()].into();
+        Pin { origins, via: via(&client.network) }.record(&mut entry);
+        entry
+    }
+
+    #[test]
+    fn a_secret_goes_where_it_was_stored_for_and_on_that_way_alone() {
+        let (ca, proxy) = ("ca_file = \"/ca.pem\"", "proxy = \"http://p.example:3128\"");
+        for (stored, asked, now, goes) in [
+            ("", "https://id.example/token", "", true),
+            ("", "https://id.example:443/another/path?x=1", "", true),
+            ("", "https://id.example:444/token", "", false),
+            ("", "https://id.example.evil.example/token", "", false),
+            ("", "https://evil.example/token", "", false),
+            ("", "https://id.example@evil.example/token", "", false),
+            ("", "http://id.example:443/token", "", false),
+            ("", "https://id.example/token", ca, false),
+            ("", "https://id.example/token", proxy, false),
+            (ca, "https://id.example/token", ca, true),
+            (ca, "https://id.example/token", "", false),
+            (proxy, "https://id.example/token", proxy, true),
+            (proxy, "https://id.example/token", "", false),
+            (proxy, "https://id.example/token", "proxy = \"http://q.example:3128\"", false),
+        ] {
+            let endpoint = Url::parse(asked).unwrap();
+            let client = client(&format!("token_endpoint = \"https://id.example/token\"\n{now}"));
+            let name = ProfileName::parse("acme").unwrap();
+            let checked = check(&name, &entry(stored), &client, &endpoint);
+            assert_eq!(checked.is_ok(), goes, "stored with {stored:?}, {asked} {now}");
+            if let Err(trouble) = checked {
+                assert_eq!(
+                    (trouble.class, trouble.failure.kind),
+                    (Class::Permanent, Kind::OriginChanged)
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn what_was_stored_for_nobody_is_sent_to_nobody_and_the_other_way_round() {
+        let name = ProfileName::parse("acme").unwrap();
+        let unpinned = Entry::new(EntryId::draw(&mut |bytes| bytes.fill(1)));
+        let client = client("token_endpoint = \"https://id.example/token\"");
+        let endpoint = Url::parse("https://id.example/token").unwrap();
+        assert!(check(&name, &unpinned, &client, &endpoint).is_err());
+        assert!(check_handed_out(&name, &unpinned).is_ok());
+        assert!(check_handed_out(&name, &entry("")).is_err());
+    }
+}

@@ -1,0 +1,169 @@
+//! Questions about what is on the disk. They run on the vault thread and answer the client from
+//! there.
+
+use std::collections::BTreeMap;
+
+use tokctl_core::{ProfileStatus, no_such_profile};
+use tokctl_proto::frame::BODY_BYTES_MAX;
+use tokctl_proto::response::{Config, Done, Item, Profile, ProfileRow, StatusRow};
+use tokctl_proto::{Failure, Kind, ProfileName, WallMs};
+
+use super::live::Live;
+use super::reply::ReplyTo;
+use super::worker::{Jobs, Worker};
+use crate::config::{self, Grant, Provider, Snapshot};
+
+/// A text that goes into a frame, with its path beside it and as JSON too, unless it is made of
+/// quotes.
+const CONFIG_BYTES_MAX: usize = BODY_BYTES_MAX - 8 * 1024;
+
+/// Every profile, and every entry that has none.
+pub(super) fn list(jobs: &Jobs, live: &Live, reply: ReplyTo) {
+    let live = live.clone();
+    jobs.run(entries, move |stored| {
+        let stored = match stored {
+            Ok(stored) => stored,
+            Err(failure) => return reply.failed(&failure),
+        };
+        let profiles = &live.config.profiles;
+        let orphans = stored.iter().filter(|name| !profiles.contains_key(*name));
+        let mut names: Vec<&ProfileName> = profiles.keys().chain(orphans).collect();
+        names.sort();
+        for name in names {
+            let profile = profiles.get(name);
+            reply.item(Item::Profile(ProfileRow {
+                profile: name.as_str().into(),
+                grant: profile.map_or("", grant).into(),
+                provider: profile.map_or("", provider).into(),
+                stored: stored.contains(name),
+            }));
+        }
+        reply.said("");
+    });
+}
+
+fn entries(worker: &mut Worker) -> Result<Vec<ProfileName>, Failure> {
+    worker.vault.entries().map_err(|error| Failure::from(&error))
+}
+
+/// What every profile's plain token is doing, and every entry that has no profile; `said` at the end.
+pub(super) fn status(
+    jobs: &Jobs,
+    statuses: Vec<ProfileStatus>,
+    said: &'static str,
+    reply: ReplyTo,
+) {
+    jobs.run(entries, move |stored| {
+        let stored = stored.unwrap_or_else(|failure| {
+            reply.progress(&failure.message, true);
+            Vec::new()
+        });
+        let mut rows: BTreeMap<&ProfileName, Option<&ProfileStatus>> =
+            stored.iter().map(|name| (name, None)).collect();
+        rows.extend(statuses.iter().map(|status| (&status.profile, Some(status))));
+        for (name, status) in rows {
+            let error = status.and_then(|status| status.error.as_ref());
+            let unix_s = |at: Option<WallMs>| at.map(WallMs::unix_s);
+            reply.item(Item::Status(StatusRow {
+                profile: name.as_str().into(),
+                state: status.map_or("orphan", |status| status.state.name()).into(),
+                expires_at: unix_s(status.and_then(|status| status.expires_at)),
+                next_at: unix_s(status.and_then(|status| status.next_at)),
+                error: error.map(|error| error.message.as_str().into()),
+                unsaved: status.is_some_and(|status| status.unsaved),
+            }));
+        }
+        reply.said(said);
+    });
+}
+
+fn grant(profile: &config::Profile) -> &'static str {
+    match profile.grant {
+        Grant::ClientCredentials(_) => "client_credentials",
+        Grant::ApiKey => "api_key",
+    }
+}
+
+fn provider(profile: &config::Profile) -> &str {
+    match &profile.grant {
+        Grant::ClientCredentials(client) => match &client.provider {
+            Provider::Issuer { text, .. } => text,
+            Provider::TokenEndpoint(url) => url.as_str(),
+        },
+        Grant::ApiKey => "",
+    }
+}
+
+/// A profile's settings as the file has them, and what is stored for it as far as that can be seen. The
+/// warning says where those are not the ones in use.
+pub(super) fn show(jobs: &Jobs, name: ProfileName, warning: Option<String>, reply: ReplyTo) {
+    let of = name.clone();
+    jobs.run(
+        move |worker| shown(worker, &of),
+        move |shown| match shown {
+            Ok((toml, stored)) => {
+                if let Some(warning) = &warning {
+                    reply.progress(warning, true);
+                }
+                let (secrets, origins) = stored.unzip();
+                reply.done(Done::Profile(Profile {
+                    profile: name.as_str().into(),
+                    toml: toml.into(),
+                    secrets,
+                    origins,
+                }));
+            }
+            Err(failure) => reply.failed(&failure),
+        },
+    );
+}
+
+type Stored = (Vec<String>, Vec<String>);
+
+fn shown(worker: &mut Worker, name: &ProfileName) -> Result<(String, Option<Stored>), Failure> {
+    let snapshot = worker.config.read()?;
+    let toml = config::profile_toml(&snapshot.text, name);
+    let stored = match worker.open() {
+        Ok((vault, keys)) => match vault.read(keys, name) {
+            Ok(entry) => Some(entry.map_or((Vec::new(), Vec::new()), |entry| {
+                (entry.secrets.into_keys().collect(), entry.origins.into_iter().collect())
+            })),
+            Err(error) => return Err(Failure::from(&error).of(name)),
+        },
+        Err(_) => None,
+    };
+    let Some(toml) = toml else {
+        // Not "it is not in config.toml" of a file that cannot be read.
+        let live = worker.read_config()?;
+        return match entries(worker)?.contains(name) {
+            true => Ok((String::new(), stored)),
+            false => {
+                Err(no_such_profile(name, live.config.profiles.keys().map(ProfileName::as_str)))
+            }
+        };
+    };
+    Ok((toml, stored))
+}
+
+/// The text of config.toml.
+pub(super) fn config_read(jobs: &Jobs, reply: ReplyTo) {
+    jobs.run(config_text, move |read| match read {
+        Ok((snapshot, path)) => reply.done(Done::Config(Config {
+            text: snapshot.text.into(),
+            fingerprint: snapshot.fingerprint.to_string().into(),
+            path: path.into(),
+        })),
+        Err(failure) => reply.failed(&failure),
+    });
+}
+
+fn config_text(worker: &mut Worker) -> Result<(Snapshot, String), Failure> {
+    let snapshot = worker.config.read()?;
+    let path = worker.config.path().to_string_lossy().into_owned();
+    if snapshot.text.len() > CONFIG_BYTES_MAX {
+        let message = format!("{path} is too large to be sent to an editor");
+        return Err(Failure::new(Kind::Usage, message)
+            .hint("open it in an editor yourself; the agent notices when it changes"));
+    }
+    Ok((snapshot, path))
+}

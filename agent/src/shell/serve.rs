@@ -1,0 +1,299 @@
+//! One connection: bytes in, commands to the driver, responses out.
+//!
+//! The peer's uid was checked before this file sees a byte. A connection holds up nobody but
+//! itself: it waits only for its own socket and its own answers.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokctl_core::{Event, RequestId};
+use tokctl_proto::request::Request;
+use tokctl_proto::{Failure, Kind, escape, frame};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::sync::mpsc::error::SendError;
+use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
+use tokio::time::timeout;
+use zeroize::Zeroizing;
+
+use super::command::Command;
+use super::driver::Input;
+use super::inbound::{Inbound, Message, Opening, Urgent};
+use super::reply::{Encoding, Outgoing, ReplyTo, Sent, error_bytes};
+
+#[cfg(test)]
+mod tests;
+
+/// A connection that has not said a whole sentence by then is closed.
+pub const FIRST_FRAME_TIME_MAX: Duration = Duration::from_secs(5);
+/// A client that takes nothing of its answer for so long has been stopped or forgotten; its place
+/// is for others.
+pub const WRITE_TIME_MAX: Duration = Duration::from_secs(30);
+
+/// What connections share.
+#[derive(Clone, Debug)]
+pub struct Context {
+    pub inbox: UnboundedSender<Input>,
+    /// The agent's TOKCTL_HOME, resolved.
+    pub home: Home,
+    pub last_request: Arc<AtomicU64>,
+    /// No further request is taken.
+    pub stopping: Arc<AtomicBool>,
+}
+
+/// Serves one connection until either side ends it. `busy` is true while a request is under way.
+pub async fn connection<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: S,
+    context: Context,
+    busy: Arc<AtomicBool>,
+) {
+    let (sender, receiver) = mpsc::unbounded_channel();
+    let inbound = Inbound::new();
+    let mut connection = Connection { stream, context, busy, inbound, sender, receiver };
+    // A peer that went away or talked nonsense has been told what there was to tell.
+    let _ended = connection.serve().await;
+}
+
+struct Connection<S> {
+    stream: S,
+    context: Context,
+    busy: Arc<AtomicBool>,
+    inbound: Inbound,
+    sender: UnboundedSender<Outgoing>,
+    receiver: UnboundedReceiver<Outgoing>,
+}
+
+/// Why a connection ends.
+#[derive(Debug)]
+enum End {
+    Io,
+    Closed,
+    /// The peer broke the protocol and was told.
+    Protocol,
+}
+
+impl From<io::Error> for End {
+    fn from(_: io::Error) -> Self {
+        Self::Io
+    }
+}
+
+/// A message at its turn, detached from the bytes it came in.
+enum Turn {
+    Command(Result<Box<Command>, Failure>),
+    /// Nothing was asked, or the question was settled before the answer came.
+    Late,
+    Unsupported,
+    Malformed(String),
+}
+
+impl Turn {
+    fn of(id: RequestId, message: Message<'_>) -> Self {
+        match message {
+            Message::Request(Request::Answer(_) | Request::Cancel(_)) => Self::Late,
+            Message::Request(request) => Self::Command(Command::parse(id, request).map(Box::new)),
+            Message::Unsupported => Self::Unsupported,
+            Message::Malformed(why) => Self::Malformed(why),
+        }
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
+    async fn serve(&mut self) -> Result<(), End> {
+        let Ok(opening) = timeout(FIRST_FRAME_TIME_MAX, self.first()).await else {
+            return Err(End::Protocol);
+        };
+        let opening = opening?;
+        let encoding = opening.encoding();
+        let stranger = match opening {
+            Opening::Binary(home) if !self.context.home.is(home.as_deref()) => {
+                Some(other_home(home, self.context.home.0.clone()))
+            }
+            _ => None,
+        };
+        loop {
+            self.wait_for_message(encoding).await?;
+            self.busy.store(true, Ordering::Relaxed);
+            let id = RequestId(self.context.last_request.fetch_add(1, Ordering::Relaxed));
+            let turn = self.inbound.take(encoding, |message| Turn::of(id, message));
+            match (turn.ok_or(End::Closed)?, &stranger) {
+                (Turn::Command(_), Some(failure)) => self.refuse(encoding, failure).await?,
+                (Turn::Command(Ok(command)), None) => self.exchange(encoding, id, *command).await?,
+                (Turn::Command(Err(failure)), None) => self.refuse(encoding, &failure).await?,
+                (Turn::Late, _) => {}
+                (Turn::Unsupported, _) => {
+                    let mut bytes = Zeroizing::new(Vec::new());
+                    frame::append_unsupported(&mut bytes);
+                    write(&mut self.stream, &bytes).await?;
+                }
+                (Turn::Malformed(why), _) => {
+                    let message = format!("the request cannot be read: {why}");
+                    self.refuse(encoding, &Failure::new(Kind::Usage, message)).await?;
+                    return Err(End::Protocol);
+                }
+            }
+            self.busy.store(false, Ordering::Relaxed);
+            if self.context.stopping.load(Ordering::Relaxed) {
+                return Err(End::Closed);
+            }
+        }
+    }
+
+    /// What the connection begins with, once the whole first message is there.
+    async fn first(&mut self) -> Result<Opening, End> {
+        let opening = loop {
+            match self.inbound.opening() {
+                Ok(Some(opening)) => break opening,
+                Ok(None) => self.read_more().await?,
+                Err(_) => return Err(End::Protocol),
+            }
+        };
+        self.wait_for_message(opening.encoding()).await?;
+        Ok(opening)
+    }
+
+    async fn wait_for_message(&mut self, encoding: Encoding) -> Result<(), End> {
+        while !self.inbound.has_message(encoding) {
+            self.read_more().await?;
+        }
+        Ok(())
+    }
+
+    async fn read_more(&mut self) -> Result<(), End> {
+        match self.inbound.is_open() {
+            true => Ok(self.inbound.fill(&mut self.stream).await?),
+            false => Err(End::Closed),
+        }
+    }
+
+    /// Carries one request through to its end.
+    async fn exchange(
+        &mut self,
+        encoding: Encoding,
+        id: RequestId,
+        command: Command,
+    ) -> Result<(), End> {
+        let reply = ReplyTo::new(encoding, self.sender.clone());
+        let mut under_way = UnderWay { inbox: self.context.inbox.clone(), id, answered: false };
+        under_way.begin(command, reply);
+        // Questions put and answers given: an answer may be here before its question is.
+        let (mut asked, mut told) = (0_u32, 0_u32);
+        loop {
+            while let Some(urgent) = self.inbound.take_urgent(encoding) {
+                under_way.send(match urgent {
+                    Urgent::Answer(passphrase) => {
+                        told += 1;
+                        Event::Passphrase { request: id, passphrase }
+                    }
+                    Urgent::Cancel => Event::Cancel { request: id },
+                });
+            }
+            // A closed write side does not cancel a `get`, but a question can then not be answered.
+            if asked > told && !self.inbound.is_open() {
+                told = asked;
+                under_way.send(Event::Cancel { request: id });
+            }
+            tokio::select! {
+                biased;
+                outgoing = self.receiver.recv() => {
+                    let Outgoing { bytes, kind } = outgoing.ok_or(End::Closed)?;
+                    under_way.answered = kind == Sent::Last;
+                    write(&mut self.stream, &bytes).await?;
+                    match kind {
+                        Sent::Last => return Ok(()),
+                        Sent::Ask => asked += 1,
+                        Sent::More => {}
+                    }
+                }
+                read = self.inbound.fill(&mut self.stream), if self.inbound.is_open() => read?,
+            }
+        }
+    }
+
+    /// Ends a request that the driver never heard of.
+    async fn refuse(&mut self, encoding: Encoding, failure: &Failure) -> Result<(), End> {
+        Ok(write(&mut self.stream, &error_bytes(encoding, failure)).await?)
+    }
+}
+
+/// A request that the driver knows of. Unless it is answered, the driver learns that nobody waits
+/// for it any more, however that came about: an error, or the end of this task.
+struct UnderWay {
+    inbox: UnboundedSender<Input>,
+    id: RequestId,
+    answered: bool,
+}
+
+impl UnderWay {
+    fn begin(&self, command: Command, reply: ReplyTo) {
+        let request = Input::Request { id: self.id, command, reply };
+        if let Err(SendError(Input::Request { reply, .. })) = self.inbox.send(request) {
+            reply.failed(&stopping());
+        }
+    }
+
+    fn send(&self, event: Event) {
+        // Without a driver the request has been answered already.
+        let _stopped = self.inbox.send(Input::Event(event));
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        if !self.answered {
+            let _stopped = self.inbox.send(Input::Gone(self.id));
+        }
+    }
+}
+
+/// What a client is told whose request comes while the agent goes down.
+pub fn stopping() -> Failure {
+    Failure::new(Kind::NoAgent, "the agent is stopping")
+}
+
+async fn write(stream: &mut (impl AsyncWrite + Unpin), bytes: &[u8]) -> io::Result<()> {
+    match timeout(WRITE_TIME_MAX, stream.write_all(bytes)).await {
+        Ok(written) => written,
+        Err(_) => Err(io::ErrorKind::TimedOut.into()),
+    }
+}
+
+/// The agent's TOKCTL_HOME, its links resolved; none where it has none.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Home(Option<PathBuf>);
+
+impl Home {
+    pub fn new(home: Option<&Path>) -> Self {
+        Self(home.map(resolved))
+    }
+
+    /// Whether a client means this agent. Links are followed only when the names differ, so that a client
+    /// need not do it every time.
+    fn is(&self, client: Option<&Path>) -> bool {
+        match (&self.0, client) {
+            (None, None) => true,
+            (Some(own), Some(client)) => own == client || *own == resolved(client),
+            _ => false,
+        }
+    }
+}
+
+fn resolved(home: &Path) -> PathBuf {
+    home.canonicalize().unwrap_or_else(|_| home.to_owned())
+}
+
+fn other_home(client: Option<PathBuf>, agent: Option<PathBuf>) -> Failure {
+    let spoken = |home: Option<PathBuf>| match home {
+        Some(home) => format!("TOKCTL_HOME={}", escape::shown(&home.to_string_lossy())),
+        None => "no TOKCTL_HOME".to_owned(),
+    };
+    let hint = match &agent {
+        Some(_) => format!("export {}", spoken(agent.clone())),
+        None => "unset TOKCTL_HOME".to_owned(),
+    };
+    let message =
+        format!("this socket's agent has {}, and the client has {}", spoken(agent), spoken(client));
+    Failure::new(Kind::OtherHome, message).hint(hint)
+}
