@@ -1,0 +1,218 @@
+//! `tokctl add`: adds a profile with its secrets.
+//!
+//! In a script everything is said by options, nothing is asked, and no token is requested without
+//! `--check`. On a terminal what is missing is asked for, a vault is made where there is none, and it ends
+//! with a token, so that a mistyped secret is found now and not tonight.
+
+mod questions;
+
+use std::time::Duration;
+
+use tokctl_client::proto::request::{Add, NamedSecret, Show};
+use tokctl_client::proto::response::Done;
+use tokctl_client::proto::secret::SecretStr;
+use tokctl_client::proto::setting::secret_of;
+use tokctl_client::proto::time::Spoken;
+use tokctl_client::proto::{Failure, Kind};
+use tokctl_client::{Client, GetOptions, ProfileName, Request};
+
+use crate::cmd::init;
+use crate::exit::Stop;
+use crate::secret_input::{ClientSecret, Key, SecretInput};
+use crate::session::Session;
+use crate::settings::{Assignments, SettingOptions, pair};
+
+#[derive(clap::Args, Debug)]
+#[command(after_help = "\
+Without options, on a terminal, everything is asked for. Examples:
+
+  tokctl add acme
+  tokctl add acme --grant client_credentials --issuer https://acme.eu.auth0.com/ \\
+      --client-id kX3 --secret-file secret --scope read:data --audience https://api.acme.example/
+  tokctl add weather --grant api_key --header 'X-Api-Key: {token}' --key-stdin < key")]
+pub(crate) struct AddArgs {
+    /// Name of the profile
+    #[arg(value_name = "PROFILE", value_parser = ProfileName::parse)]
+    profile: ProfileName,
+    #[command(flatten)]
+    settings: SettingOptions,
+    /// Set any key, such as `params.tenant=x`
+    #[arg(long, value_name = "KEY=VALUE", help_heading = "Settings", value_parser = pair)]
+    set: Vec<(String, String)>,
+    #[command(flatten)]
+    secret: SecretInput<ClientSecret>,
+    #[command(flatten)]
+    key: SecretInput<Key>,
+    /// Get a token at once, to see that everything is right
+    #[arg(long)]
+    check: bool,
+    /// Take the place of a profile of this name
+    #[arg(long)]
+    replace: bool,
+}
+
+pub(crate) fn run(args: AddArgs, session: &Session) -> Result<(), Stop> {
+    if args.secret.is_given() && args.key.is_given() {
+        return Err(Stop::usage("give the secret or the key, not both"));
+    }
+    let mut settings = Assignments::default();
+    for (key, typed) in &args.settings.given {
+        match *key {
+            "params" => {
+                let (name, value) =
+                    pair(typed).map_err(|why| Stop::usage(format!("`--params {typed}`: {why}")))?;
+                settings.put(&format!("params.{name}"), &value);
+            }
+            key => settings.put(key, typed),
+        }
+    }
+    for (key, value) in &args.set {
+        settings.put(key, value);
+    }
+    if settings.value("grant").is_none() {
+        if args.key.is_given() {
+            settings.put("grant", "api_key");
+        } else if !session.can_ask() {
+            return Err(session.nobody_to_ask(
+                "no grant was given, and there is no terminal to ask on",
+                "use `--grant client_credentials` or `--grant api_key`",
+            ));
+        }
+    }
+    let mut secrets = Vec::new();
+    if let Some(key) = args.key.read(session)? {
+        secrets.push(("key", key));
+    }
+    if let Some(secret) = args.secret.read(session)? {
+        secrets.push((secret_of(settings.value("grant").unwrap_or_default()), secret));
+    }
+
+    let mut client = session.client()?;
+    if session.can_ask() {
+        offer_vault(&mut client, session)?;
+        if !args.replace {
+            see_that_it_is_new(&mut client, &args.profile, session)?;
+        }
+        questions::ask_for_missing(&args.profile, &mut settings, &mut secrets, session)?;
+    }
+    allow_loopback(&mut settings, session);
+    let request = Request::Add(Add {
+        profile: args.profile.as_str().into(),
+        settings: settings.into_inner(),
+        secrets: secrets
+            .iter()
+            .map(|(name, value)| NamedSecret {
+                name: (*name).into(),
+                value: SecretStr::from(value),
+            })
+            .collect(),
+        replace: args.replace,
+        interactive: session.can_ask(),
+    });
+    session.tell(&mut client, &request)?;
+    match args.check || session.can_ask() {
+        true => check(&mut client, &args.profile, session),
+        false => Ok(()),
+    }
+}
+
+fn offer_vault(client: &mut Client, session: &Session) -> Result<(), Stop> {
+    if !init::is_missing(client)? {
+        return Ok(());
+    }
+    session
+        .output
+        .talk("there is no vault yet: it keeps your secrets encrypted under a passphrase");
+    if !session.confirm("make one now?", true)? {
+        return Err(tokctl_client::Error::Cancelled.into());
+    }
+    let passphrase = init::new_passphrase(session, "passphrase for the new vault")?;
+    init::make(client, Some(&passphrase), false, session)
+}
+
+/// Says that the name is taken before anything is asked; the agent would only say so afterwards.
+fn see_that_it_is_new(
+    client: &mut Client,
+    profile: &ProfileName,
+    session: &Session,
+) -> Result<(), Stop> {
+    let request = Request::Show(Show { profile: profile.as_str().into() });
+    match client.request(&request, &mut session.conversation()).map_err(Stop::from) {
+        // An entry without a profile is no obstacle here.
+        Ok(Done::Profile(shown)) if shown.toml.is_empty() => Ok(()),
+        Ok(_) => Err(Failure::new(Kind::ProfileExists, "there is a profile of this name already")
+            .of(profile)
+            .hint(format!(
+                "run `tokctl set {profile} KEY=VALUE` to change it, `tokctl set-secret {profile}` \
+                 for another secret, or `tokctl add {profile} --replace` to replace it"
+            ))
+            .into()),
+        Err(stop) if stop.is(Kind::NoSuchProfile) => Ok(()),
+        Err(stop) => Err(stop),
+    }
+}
+
+/// Plain http is for this machine alone, and is said where it is allowed.
+fn allow_loopback(settings: &mut Assignments, session: &Session) {
+    let plain = ["issuer", "token_endpoint"]
+        .into_iter()
+        .filter_map(|key| settings.value(key))
+        .any(is_plain_loopback);
+    if plain && settings.value("allow_http_loopback").is_none() {
+        session.output.warn(
+            "the provider is plain http on this machine: setting `allow_http_loopback = true`",
+        );
+        settings.put("allow_http_loopback", "true");
+    }
+}
+
+pub(super) fn is_plain_loopback(url: &str) -> bool {
+    let Some((scheme, rest)) = url.split_once("://") else { return false };
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let host = match authority.strip_prefix('[') {
+        Some(address) => address.split(']').next().unwrap_or_default(),
+        None => authority.split(':').next().unwrap_or_default(),
+    };
+    let is_loopback = match host.parse::<std::net::IpAddr>() {
+        Ok(address) => address.is_loopback(),
+        Err(_) => host.eq_ignore_ascii_case("localhost"),
+    };
+    scheme.eq_ignore_ascii_case("http") && is_loopback
+}
+
+fn check(client: &mut Client, profile: &ProfileName, session: &Session) -> Result<(), Stop> {
+    let token = client.get_with(profile, &GetOptions::default(), &mut session.conversation())?;
+    if let Some(warning) = &token.warning {
+        session.output.warn(&format!("{profile}: {warning}"));
+    }
+    let left = token.expires_in.and_then(|seconds| u64::try_from(seconds).ok());
+    session.output.talk(&match left {
+        Some(seconds) => {
+            format!("{profile}: got a token, valid {}", Spoken(Duration::from_secs(seconds)))
+        }
+        None => format!("{profile}: got a token"),
+    });
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plain_http_is_known_for_this_machine_alone() {
+        for (url, plain) in [
+            ("http://127.0.0.1:9400", true),
+            ("HTTP://LOCALHOST/issuer", true),
+            ("http://127.9.9.9/", true),
+            ("http://[::1]:80/", true),
+            ("https://127.0.0.1:9400", false),
+            ("http://127.0.0.1.example/", false),
+            ("http://acme.example/127.0.0.1", false),
+            ("http://localhost@acme.example/", false),
+            ("127.0.0.1", false),
+        ] {
+            assert_eq!(is_plain_loopback(url), plain, "{url}");
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! `tokctl get`: prints an access token that is good now.
+
+use std::mem::ManuallyDrop;
+use std::time::Duration;
+
+use serde::ser::{SerializeMap, Serializer};
+use tokctl_client::proto::time::Spoken;
+use tokctl_client::{GetOptions, Token};
+
+use crate::args::GetArgs;
+use crate::exit::Stop;
+use crate::session::Session;
+
+pub(crate) fn run(args: GetArgs, session: &Session) -> Result<(), Stop> {
+    let options = GetOptions {
+        scope: args
+            .scope
+            .iter()
+            .flat_map(|typed| typed.split_whitespace())
+            .map(str::to_owned)
+            .collect(),
+        audience: args.audience,
+        resource: args.resource,
+        min_valid: args.min_valid,
+        best_effort: args.best_effort,
+        refresh: args.refresh,
+        timeout: args.timeout,
+    };
+    // Not dropped: the process is about to end, and the system closes and unmaps all at once.
+    let mut client = ManuallyDrop::new(session.client()?);
+    let token = client.get_with(&args.profile, &options, &mut session.conversation())?;
+    if let Some(warning) = &token.warning {
+        session.output.warn(&format!("{}: {warning}", token.profile));
+    }
+    if session.output.verbose {
+        session.output.talk(&format!("{}: {}", token.profile, described(&token)));
+    }
+    if session.output.json {
+        session.output.json(&Json(&token))
+    } else if args.header {
+        session.output.secret(&token.header())
+    } else {
+        session.output.secret(&token.access_token)
+    }
+}
+
+/// The token without the token.
+fn described(token: &Token) -> String {
+    let left = token.expires_in.and_then(|seconds| u64::try_from(seconds).ok());
+    let valid = match left.map(Duration::from_secs) {
+        Some(left) => format!("valid {}", Spoken(left)),
+        None => "no known end".to_owned(),
+    };
+    match token.scope.is_empty() {
+        true => format!("{} token, {valid}", token.token_type),
+        false => format!("{} token, {valid}, scope {}", token.token_type, token.scope),
+    }
+}
+
+/// A token as one object; the provider's further fields follow and take no field's place.
+struct Json<'a>(&'a Token);
+
+impl serde::Serialize for Json<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        const OURS: &[&str] = &[
+            "access_token",
+            "token_type",
+            "expires_at",
+            "expires_in",
+            "scope",
+            "profile",
+            "min_valid_met",
+        ];
+        let token = self.0;
+        let mut object = serializer.serialize_map(None)?;
+        object.serialize_entry("access_token", token.access_token.expose())?;
+        object.serialize_entry("token_type", &token.token_type)?;
+        object.serialize_entry("expires_at", &token.expires_at)?;
+        object.serialize_entry("expires_in", &token.expires_in)?;
+        object.serialize_entry("scope", &token.scope)?;
+        object.serialize_entry("profile", &token.profile)?;
+        object.serialize_entry("min_valid_met", &token.min_valid_met)?;
+        // The agent sends an object; anything else has no place among the fields.
+        let extra: serde_json::Map<String, serde_json::Value> =
+            serde_json::from_str(token.extra.expose()).unwrap_or_default();
+        for (name, value) in extra.iter().filter(|(name, _)| !OURS.contains(&name.as_str())) {
+            object.serialize_entry(name, value)?;
+        }
+        object.end()
+    }
+}

@@ -1,0 +1,43 @@
+//! The commands, one file each.
+
+pub(crate) mod add;
+pub(crate) mod agent;
+mod edit;
+pub(crate) mod get;
+mod help;
+pub(crate) mod init;
+mod list;
+mod lock;
+pub(crate) mod passwd;
+mod remove;
+mod rename;
+mod set;
+pub(crate) mod set_secret;
+mod show;
+mod status;
+pub(crate) mod unlock;
+
+use crate::args::Command;
+use crate::exit::Stop;
+use crate::session::Session;
+
+pub(crate) fn run(command: Command, session: &Session) -> Result<(), Stop> {
+    match command {
+        Command::Init(args) => init::run(&args, session),
+        Command::Add(args) => add::run(*args, session),
+        Command::Set(args) => set::run(args, session),
+        Command::SetSecret(args) => set_secret::run(&args, session),
+        Command::Get(args) => get::run(args, session),
+        Command::List => list::run(session),
+        Command::Show(args) => show::run(&args, session),
+        Command::Edit => edit::run(session),
+        Command::Rename(args) => rename::run(&args, session),
+        Command::Remove(args) => remove::run(&args, session),
+        Command::Status => status::run(session),
+        Command::Lock => lock::run(session),
+        Command::Unlock(args) => unlock::run(&args, session),
+        Command::Passwd(args) => passwd::run(&args, session),
+        Command::Agent(command) => agent::run(&command, session),
+        Command::Help(args) => help::run(&args, session),
+    }
+}

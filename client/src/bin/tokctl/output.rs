@@ -1,0 +1,145 @@
+//! The only printer: data on stdout, talk on stderr.
+//!
+//! Text that came from elsewhere is escaped before it is shown, so that it can neither move the cursor nor
+//! turn what is read around. Colour repeats what the words say.
+
+use std::borrow::Cow;
+use std::io::{self, ErrorKind, IsTerminal, Write};
+
+use serde::Serialize;
+use tokctl_client::Secret;
+use tokctl_client::proto::error::WireFailure;
+use tokctl_client::proto::escape::{SHOWN_CHARS_MAX, shown};
+use zeroize::Zeroizing;
+
+use crate::args::Color;
+use crate::exit::Stop;
+
+/// Where and how this command talks.
+#[derive(Debug)]
+pub(crate) struct Output {
+    pub(crate) json: bool,
+    pub(crate) quiet: bool,
+    pub(crate) verbose: bool,
+    pub(crate) color: Color,
+}
+
+impl Output {
+    /// Data, in one write where the system takes it so.
+    pub(crate) fn data(&self, bytes: &[u8]) -> Result<(), Stop> {
+        let mut stdout = io::stdout().lock();
+        match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
+            Ok(()) => Ok(()),
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => Err(Stop::BrokenPipe),
+            Err(error) => Err(Stop::machine(format!("cannot write to stdout: {error}"))),
+        }
+    }
+
+    /// One line of data.
+    pub(crate) fn line(&self, text: &str) -> Result<(), Stop> {
+        self.data(format!("{text}\n").as_bytes())
+    }
+
+    /// A secret and a line feed, without a copy that stays behind.
+    pub(crate) fn secret(&self, secret: &Secret) -> Result<(), Stop> {
+        let mut line = Zeroizing::new(Vec::with_capacity(secret.expose().len() + 1));
+        line.extend_from_slice(secret.expose().as_bytes());
+        line.push(b'\n');
+        self.data(&line)
+    }
+
+    /// One line of JSON.
+    pub(crate) fn json(&self, value: &impl Serialize) -> Result<(), Stop> {
+        let mut line = Zeroizing::new(Vec::with_capacity(JSON_BYTES));
+        serde_json::to_writer(&mut *line, value)
+            .map_err(|error| Stop::machine(format!("cannot write JSON: {error}")))?;
+        line.push(b'\n');
+        self.data(&line)
+    }
+
+    /// Lines of talk; silent with `-q`.
+    pub(crate) fn talk(&self, text: &str) {
+        if !self.quiet {
+            for line in text.lines() {
+                self.stderr(&safe(line));
+            }
+        }
+    }
+
+    /// Something to act on; said even with `-q`.
+    pub(crate) fn warn(&self, text: &str) {
+        for line in text.lines() {
+            self.stderr(&format!("tokctl: {} {}", self.paint("33", "warning:"), safe(line)));
+        }
+    }
+
+    /// Help that nobody asked for, in place of an error.
+    pub(crate) fn help(&self, text: &str) {
+        self.stderr(text.trim_end());
+    }
+
+    /// Two lines, or one JSON object.
+    pub(crate) fn failure(&self, failure: &WireFailure<'_>) {
+        if self.json {
+            #[derive(Serialize)]
+            struct Wrapped<'a> {
+                error: &'a WireFailure<'a>,
+            }
+            if let Ok(line) = serde_json::to_string(&Wrapped { error: failure }) {
+                self.stderr(&line);
+            }
+            return;
+        }
+        let error = self.paint("1;31", "error:");
+        let message = safe(&failure.message);
+        match &failure.profile {
+            Some(profile) => {
+                self.stderr(&format!("tokctl: {error} {}: {message}", safe(profile)));
+            }
+            None => self.stderr(&format!("tokctl: {error} {message}")),
+        }
+        if let Some(hint) = &failure.hint {
+            self.stderr(&format!("tokctl: {} {}", self.paint("36", "hint:"), safe(hint)));
+        }
+    }
+
+    /// Whether stderr takes colour.
+    pub(crate) fn is_coloured(&self) -> bool {
+        self.color.is_wanted(|| io::stderr().is_terminal())
+    }
+
+    fn paint<'a>(&self, colour: &str, word: &'a str) -> Cow<'a, str> {
+        match self.is_coloured() {
+            true => format!("\x1b[{colour}m{word}\x1b[0m").into(),
+            false => word.into(),
+        }
+    }
+
+    /// A stderr that is gone is no reason to fail.
+    fn stderr(&self, line: &str) {
+        let _gone = io::stderr().write_all(format!("{line}\n").as_bytes());
+    }
+}
+
+/// Room for one token with its fields; a longer line grows.
+const JSON_BYTES: usize = 64 * 1024;
+
+/// Escapes what moves the cursor or hides; of any length, unlike what providers say.
+pub(crate) fn safe(text: &str) -> Cow<'_, str> {
+    if text.bytes().all(|byte| matches!(byte, 0x20..=0x7e)) {
+        return text.into();
+    }
+    let characters: Vec<char> = text.chars().collect();
+    characters.chunks(SHOWN_CHARS_MAX).map(|piece| shown(&String::from_iter(piece))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_text_is_escaped_and_not_cut() {
+        let text = format!("{}\x1b[2Jä\u{202e}", "x".repeat(1000));
+        assert_eq!(safe(&text), format!("{}\\u{{1b}}[2Jä\\u{{202e}}", "x".repeat(1000)));
+    }
+}

@@ -1,0 +1,222 @@
+//! A blocking client of tokctl-agent: asks it for access tokens and manages what it keeps.
+//!
+//! [`Client::connect`] finds the user's agent and starts one where there is none; [`Client::get`] asks for a
+//! token. A client may be kept: it sends one request after the other over one connection, and connects
+//! again when the agent was restarted meanwhile.
+//!
+//! There is no cache in here, since the agent's answer costs about what connecting to a socket costs; no
+//! HTTP and no TLS, since the agent alone talks to providers; and nothing asynchronous.
+//!
+//! ```
+//! use tokctl_client::{Client, Error, GetOptions, ProfileName};
+//!
+//! # use std::io::{Read, Write};
+//! # use tokctl_client::proto::{codec, frame, response, Response};
+//! # let directory = tempfile::tempdir().unwrap();
+//! # let socket = directory.path().join("agent.sock");
+//! # let listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+//! # let agent = std::thread::spawn(move || {
+//! #     let (mut stream, _) = listener.accept().unwrap();
+//! #     let mut request = [0; 1024];
+//! #     assert_ne!(stream.read(&mut request).unwrap(), 0);
+//! #     let answer = Response::Done(response::Done::Token(response::Token {
+//! #         access_token: "eyJ0".into(), token_type: "Bearer".into(), expires_at: None,
+//! #         expires_in: None, scope: "".into(), profile: "acme".into(),
+//! #         header: "Authorization: Bearer {token}".into(), min_valid_met: true, warning: None,
+//! #         extra: "".into(),
+//! #     }));
+//! #     let mut bytes = Default::default();
+//! #     frame::append(1, &answer, &mut bytes).unwrap();
+//! #     stream.write_all(&bytes).unwrap();
+//! # });
+//! # fn call(request: &str, header: &str) { assert_eq!(header, "Authorization: Bearer eyJ0") }
+//! # fn example(socket: &std::path::Path) -> Result<(), Box<dyn std::error::Error>> {
+//! let acme = ProfileName::parse("acme")?;
+//! let mut client = Client::connect_to(socket)?; // or `Client::connect()?`: the user's own agent
+//! let token = client.get(&acme, &GetOptions::default())?;
+//! call("https://api.acme.example/", token.header().expose());
+//! # Ok(())
+//! # }
+//! # example(&socket).unwrap();
+//! # agent.join().unwrap();
+//! ```
+
+mod autostart;
+mod connection;
+mod error;
+mod handler;
+mod token;
+
+use std::ffi::OsString;
+use std::path::Path;
+use std::time::Duration;
+
+use tokctl_proto::endpoint::{Environment, Places};
+use tokctl_proto::response::Done;
+
+pub use error::Error;
+pub use handler::{Agent, Handler, Reply};
+pub use tokctl_proto as proto;
+pub use tokctl_proto::{ProfileName, Request, Secret};
+pub use token::{GetOptions, Token};
+
+use connection::Connection;
+
+/// How long the agent may be silent after the time that a `get` allowed it, before it counts as hung.
+const GRACE: Duration = Duration::from_secs(5);
+/// The whole wait of a `get` that does not say; the agent applies the same.
+const GET_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The longest silence of an agent that asks nobody anything: a slow disk, or a queue of work before it.
+const SILENCE_MAX: Duration = Duration::from_secs(30);
+
+/// How to find an agent, and what to do when there is none.
+#[derive(Clone, Debug)]
+pub struct Connect {
+    places: Places,
+    start: bool,
+    withheld: Vec<OsString>,
+}
+
+impl Connect {
+    /// The agent of this process's user and environment, started if need be.
+    pub fn from_environment() -> Result<Self, Error> {
+        Ok(Self { places: Places::from_environment()?, start: true, withheld: Vec::new() })
+    }
+
+    /// The agent at that socket, as if TOKCTL_SOCK named it: none is started there.
+    pub fn to(socket: &Path) -> Result<Self, Error> {
+        let places = Places::look_up(Environment {
+            variable: &|name| match name {
+                "TOKCTL_SOCK" => Some(socket.into()),
+                other => std::env::var_os(other),
+            },
+            uid: nix::unistd::geteuid().as_raw(),
+            owner: &|_| None,
+            current_dir: &|| std::env::current_dir().ok(),
+        })?;
+        Ok(Self { places, start: false, withheld: Vec::new() })
+    }
+
+    /// Fails where no agent runs, instead of starting one.
+    #[must_use]
+    pub fn never_start(mut self) -> Self {
+        self.start = false;
+        self
+    }
+
+    /// Keeps a variable of the environment, one that held a secret, from an agent that is started.
+    #[must_use]
+    pub fn withhold(mut self, variable: impl Into<OsString>) -> Self {
+        self.withheld.push(variable.into());
+        self
+    }
+
+    /// Where configuration, vault, state and socket lie.
+    pub fn places(&self) -> &Places {
+        &self.places
+    }
+
+    /// Connects.
+    pub fn open(self) -> Result<Client, Error> {
+        let connection = autostart::open(&self)?;
+        Ok(Client { connect: self, connection })
+    }
+}
+
+/// A connection to the agent, for one request at a time.
+#[derive(Debug)]
+pub struct Client {
+    connect: Connect,
+    connection: Connection,
+}
+
+impl Client {
+    /// Connects to the user's agent and starts one where there is none.
+    pub fn connect() -> Result<Self, Error> {
+        Connect::from_environment()?.open()
+    }
+
+    /// Connects to the agent at that socket.
+    pub fn connect_to(socket: &Path) -> Result<Self, Error> {
+        Connect::to(socket)?.open()
+    }
+
+    /// Asks for an access token.
+    pub fn get(&mut self, profile: &ProfileName, options: &GetOptions) -> Result<Token, Error> {
+        self.get_with(profile, options, &mut ())
+    }
+
+    /// Asks for an access token, with somebody to hear the talk and to answer questions.
+    ///
+    /// An agent that goes away before it answers, as one that is being updated does, is asked once more
+    /// after it is back; a token that must be new (`refresh`) is not asked for twice.
+    pub fn get_with(
+        &mut self,
+        profile: &ProfileName,
+        options: &GetOptions,
+        handler: &mut dyn Handler,
+    ) -> Result<Token, Error> {
+        match self.get_once(profile, options, handler) {
+            Err(Error::Closed) if !options.refresh => self.get_once(profile, options, handler),
+            outcome => outcome,
+        }
+    }
+
+    fn get_once(
+        &mut self,
+        profile: &ProfileName,
+        options: &GetOptions,
+        handler: &mut dyn Handler,
+    ) -> Result<Token, Error> {
+        let request = Request::Get(options.request(profile, handler.interactive()));
+        let patience = options.timeout.unwrap_or(GET_TIMEOUT).saturating_add(GRACE);
+        match self.exchange(&request, Some(patience), handler)? {
+            Done::Token(token) => Ok(Token::from(token)),
+            _ => Err(Error::Unexpected),
+        }
+    }
+
+    /// Sends any request and hands what comes before its end to `handler`.
+    ///
+    /// There is no time limit of the client's own where a person may be typing.
+    pub fn request(
+        &mut self,
+        request: &Request<'_>,
+        handler: &mut dyn Handler,
+    ) -> Result<Done<'_>, Error> {
+        self.exchange(request, patience(request), handler)
+    }
+
+    /// Where configuration, vault, state and socket lie.
+    pub fn places(&self) -> &Places {
+        &self.connect.places
+    }
+
+    fn exchange(
+        &mut self,
+        request: &Request<'_>,
+        patience: Option<Duration>,
+        handler: &mut dyn Handler,
+    ) -> Result<Done<'_>, Error> {
+        if !self.connection.is_idle() {
+            self.connection = autostart::open(&self.connect)?;
+        }
+        self.connection.request(request, patience, handler)
+    }
+}
+
+/// How long an agent may be silent over a request that needs neither a person nor a provider.
+fn patience(request: &Request<'_>) -> Option<Duration> {
+    match request {
+        Request::List(_)
+        | Request::Show(_)
+        | Request::Status(_)
+        | Request::Lock(_)
+        | Request::ConfigRead(_)
+        | Request::AgentStatus(_)
+        | Request::AgentReload(_)
+        | Request::AgentStop(_) => Some(SILENCE_MAX),
+        _ => None,
+    }
+}

@@ -1,0 +1,157 @@
+//! What is asked for with a `get`, and the token that comes back.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use tokctl_proto::secret::Secret;
+use tokctl_proto::{ProfileName, request, response};
+use zeroize::Zeroizing;
+
+/// How a token should be; the default asks for the profile's plain one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct GetOptions {
+    /// In place of the profile's; one scope each.
+    pub scope: Vec<String>,
+    /// In place of the profile's.
+    pub audience: Vec<String>,
+    /// RFC 8707; in place of the profile's.
+    pub resource: Vec<String>,
+    /// Least validity; absent: 60 s or a tenth of the lifetime, whichever is less.
+    pub min_valid: Option<Duration>,
+    /// Takes what there is even below an explicit `min_valid`.
+    pub best_effort: bool,
+    /// Has the agent ask the provider for a new token.
+    pub refresh: bool,
+    /// The whole wait; absent: 30 s.
+    pub timeout: Option<Duration>,
+}
+
+impl GetOptions {
+    pub(crate) fn request<'a>(
+        &'a self,
+        profile: &'a ProfileName,
+        interactive: bool,
+    ) -> request::Get<'a> {
+        let borrowed =
+            |values: &'a [String]| values.iter().map(|value| Cow::Borrowed(&**value)).collect();
+        request::Get {
+            profile: profile.as_str().into(),
+            scope: borrowed(&self.scope),
+            audience: borrowed(&self.audience),
+            resource: borrowed(&self.resource),
+            min_valid_s: self
+                .min_valid
+                .map(|least| u32::try_from(least.as_secs()).unwrap_or(u32::MAX)),
+            best_effort: self.best_effort,
+            refresh: self.refresh,
+            timeout_ms: self
+                .timeout
+                .map(|whole| u32::try_from(whole.as_millis()).unwrap_or(u32::MAX)),
+            interactive,
+        }
+    }
+}
+
+/// An access token, good when the agent answered.
+#[derive(Clone, Debug)]
+pub struct Token {
+    pub access_token: Secret,
+    pub token_type: String,
+    /// Unix seconds; none when it never expires or the provider does not say.
+    pub expires_at: Option<i64>,
+    /// Seconds that were left when the agent answered.
+    pub expires_in: Option<i64>,
+    /// The granted scopes where the provider named them, else those asked for, separated by spaces.
+    pub scope: String,
+    pub profile: String,
+    /// False when the provider gives no token that lives as long as was wanted.
+    pub min_valid_met: bool,
+    /// For a person, such as why `min_valid_met` is false.
+    pub warning: Option<String>,
+    /// The provider's further fields, one JSON object as text; empty when there are none.
+    pub extra: Secret,
+    template: String,
+}
+
+impl Token {
+    /// The whole header line that carries the token, `Authorization: Bearer …` unless the profile says
+    /// otherwise.
+    pub fn header(&self) -> Secret {
+        render(&self.template, self.access_token.expose())
+    }
+}
+
+impl From<response::Token<'_>> for Token {
+    fn from(token: response::Token<'_>) -> Self {
+        Self {
+            access_token: token.access_token.to_secret(),
+            token_type: token.token_type.into_owned(),
+            expires_at: token.expires_at,
+            expires_in: token.expires_in,
+            scope: token.scope.into_owned(),
+            profile: token.profile.into_owned(),
+            min_valid_met: token.min_valid_met,
+            warning: token.warning.map(Cow::into_owned),
+            extra: token.extra.to_secret(),
+            template: token.header.into_owned(),
+        }
+    }
+}
+
+/// Puts the token where `{token}` is, and its base64 where `{basic}` is. The template is gone through once,
+/// so a token that looks like a placeholder stays what it is.
+fn render(template: &str, token: &str) -> Secret {
+    let basic = Zeroizing::new(match template.contains("{basic}") {
+        true => STANDARD.encode(token),
+        false => String::new(),
+    });
+    let places = template.matches('{').count();
+    // Room for everything at once: a string that grows leaves copies behind.
+    let room = template.len() + places * token.len().max(basic.len());
+    let mut line = String::with_capacity(room);
+    let mut rest = template;
+    while let Some(at) = rest.find('{') {
+        line.push_str(&rest[..at]);
+        rest = &rest[at..];
+        let (put, used) = if rest.starts_with("{token}") {
+            (token, "{token}".len())
+        } else if rest.starts_with("{basic}") {
+            (&**basic, "{basic}".len())
+        } else {
+            ("{", 1)
+        };
+        line.push_str(put);
+        rest = &rest[used..];
+    }
+    line.push_str(rest);
+    Secret::new(line)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_header_is_what_the_template_says() {
+        for (template, token, header) in [
+            ("Authorization: Bearer {token}", "abc", "Authorization: Bearer abc"),
+            ("X-Api-Key: {token}", "abc", "X-Api-Key: abc"),
+            ("Authorization: Basic {basic}", "key:", "Authorization: Basic a2V5Og=="),
+            ("X: {token} {basic}", "{basic}", "X: {basic} e2Jhc2ljfQ=="),
+            ("X: {other} {token", "abc", "X: {other} {token"),
+            ("X: fixed", "abc", "X: fixed"),
+        ] {
+            assert_eq!(render(template, token).expose(), header, "{template}");
+        }
+    }
+
+    #[test]
+    fn a_timeout_longer_than_the_wire_can_say_is_the_longest() {
+        let options =
+            GetOptions { timeout: Some(Duration::from_secs(u64::MAX)), ..GetOptions::default() };
+        let acme = ProfileName::parse("acme").unwrap();
+        assert_eq!(options.request(&acme, false).timeout_ms, Some(u32::MAX));
+    }
+}

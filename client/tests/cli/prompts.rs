@@ -1,0 +1,294 @@
+//! Questions on a terminal: asked where somebody is, hidden, and never leaving the terminal changed.
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus};
+use std::time::Instant;
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::pty::openpty;
+use nix::sys::signal::{Signal, kill};
+use nix::sys::termios::{LocalFlags, tcgetattr};
+use nix::unistd::Pid;
+
+use crate::script::{Script, TOKEN, WAIT_MAX};
+
+/// Somebody at a terminal of their own, running one command.
+struct Person {
+    keyboard: File,
+    terminal: OwnedFd,
+    child: Child,
+    seen: String,
+}
+
+impl Person {
+    fn runs(home: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
+        let pty = openpty(None, None).unwrap();
+        let mut command = Command::new("setsid");
+        let end = || pty.slave.try_clone().unwrap();
+        command
+            .args(["--ctty", env!("CARGO_BIN_EXE_tokctl")])
+            .args(arguments)
+            .env("TOKCTL_HOME", home)
+            .env("TOKCTL_SOCK", home.join("agent.sock"))
+            .env("NO_COLOR", "1")
+            .envs(environment.iter().copied())
+            .stdin(end())
+            .stdout(end())
+            .stderr(end());
+        for name in ["CI", "TOKCTL_NO_PROMPT", "HTTPS_PROXY", "https_proxy", "SSL_CERT_FILE"] {
+            if !environment.iter().any(|(set, _)| *set == name) {
+                command.env_remove(name);
+            }
+        }
+        let child = command.spawn().unwrap();
+        Self { keyboard: pty.master.into(), terminal: pty.slave, child, seen: String::new() }
+    }
+
+    /// Waits until the screen shows `text` after what was waited for before.
+    fn sees(&mut self, text: &str) -> &mut Self {
+        let deadline = Instant::now() + WAIT_MAX;
+        loop {
+            if let Some(at) = self.seen.find(text) {
+                self.seen.drain(..at + text.len());
+                return self;
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            let mut watched = [PollFd::new(self.keyboard.as_fd(), PollFlags::POLLIN)];
+            let ready = poll(&mut watched, PollTimeout::try_from(left).unwrap()).unwrap();
+            assert_ne!(ready, 0, "`{text}` never came, but `{}`", self.seen);
+            let mut piece = [0; 1024];
+            let count = self.keyboard.read(&mut piece).unwrap();
+            self.seen.push_str(std::str::from_utf8(&piece[..count]).unwrap());
+        }
+    }
+
+    fn types(&mut self, text: &str) -> &mut Self {
+        self.keyboard.write_all(text.as_bytes()).unwrap();
+        self
+    }
+
+    fn is_echoed(&self) -> bool {
+        tcgetattr(&self.terminal).unwrap().local_flags.contains(LocalFlags::ECHO)
+    }
+
+    /// Waits for the command's end, and sees that the terminal is as it was.
+    fn ends(mut self) -> ExitStatus {
+        let status = self.child.wait().unwrap();
+        assert!(self.is_echoed(), "echo is off after the command");
+        status
+    }
+}
+
+fn scene(script: &str, play: impl FnOnce(&Path, &Script)) {
+    let home = tempfile::tempdir().unwrap();
+    let agent = Script::listen(&home.path().join("agent.sock"), script);
+    play(home.path(), &agent);
+    assert_eq!(agent.finish(), [""; 0]);
+}
+
+const NO_VAULT: &str = r#"> {"agent_status":{}}
+    < {"done":{"agent":{"pid":42,"version":"0.1.0","socket":"/s","vault":"/v","state":"none","started_at":1,"profiles":0,"connections":1,"config_problem":null,"warnings":[]}}}"#;
+const NOT_THERE: &str = r#"> {"show":{"profile":"acme"}}
+    < {"error":{"exit":3,"kind":"no_such_profile","profile":"acme","message":"there is no profile of this name","hint":null,"retry_at":null}}"#;
+const THERE: &str = r#"> {"show":{"profile":"acme"}}
+    < {"done":{"profile":{"profile":"acme","toml":"grant = \"api_key\"\n","secrets":["key"],"origins":[]}}}"#;
+const VAULT: &str = r#"> {"agent_status":{}}
+    < {"done":{"agent":{"pid":42,"version":"0.1.0","socket":"/s","vault":"/v","state":"sealed","started_at":1,"profiles":0,"connections":1,"config_problem":null,"warnings":[]}}}"#;
+const ASKS: &str = r#"> {"unlock":{"interactive":true}}
+    < {"ask":{"prompt":"passphrase of the vault","hidden":true}}"#;
+
+#[test]
+fn a_new_passphrase_is_typed_twice_alike_and_not_shown() {
+    let script = format!(
+        "{NO_VAULT}\n{}\n{}",
+        r#"> {"init":{"passphrase":"correct horse"}}"#, r#"< {"done":{"said":{"text":"made"}}}"#
+    );
+    scene(&script, |home, _| {
+        let mut person = Person::runs(home, &["init"], &[]);
+        person.sees("passphrase for the new vault: ");
+        assert!(!person.is_echoed());
+        person.types("correct horse\n").sees("\r\nonce more: ").types("correct hose\n");
+        person.sees("\r\ntokctl: warning: the two differ\r\n");
+        person.sees("passphrase for the new vault: ").types("\n").sees("an empty passphrase");
+        person.sees("passphrase for the new vault: ").types("correct horse\n");
+        person.sees("\r\nonce more: ").types("correct horse\n").sees("\r\nmade\r\n");
+        assert!(person.ends().success());
+    });
+}
+
+#[test]
+fn the_agents_question_is_put_to_the_person() {
+    let script = format!(
+        "{ASKS}\n{}\n{}",
+        r#"> {"answer":{"text":"correct horse"}}"#, r#"< {"done":{"said":{"text":"open"}}}"#
+    );
+    scene(&script, |home, _| {
+        let mut person = Person::runs(home, &["unlock"], &[]);
+        person.sees("passphrase of the vault: ").types("correct horse\n").sees("\r\nopen\r\n");
+        assert!(person.ends().success());
+    });
+}
+
+#[test]
+fn an_answer_given_elsewhere_ends_the_question() {
+    let script = format!("{ASKS}\npause\n{}", r#"< {"done":{"said":{"text":"open"}}}"#);
+    scene(&script, |home, agent| {
+        let mut person = Person::runs(home, &["unlock"], &[]);
+        person.sees("passphrase of the vault: ").types("half a pass");
+        agent.go_on();
+        person.sees("\r\nopen\r\n");
+        assert!(person.ends().success());
+    });
+}
+
+#[test]
+fn ctrl_c_ends_the_command_and_puts_the_terminal_back() {
+    for typed in ["\x03", "\x04", "half\x03"] {
+        scene(ASKS, |home, _| {
+            let mut person = Person::runs(home, &["unlock"], &[]);
+            person.sees("passphrase of the vault: ").types(typed);
+            person.sees("tokctl: error: cancelled");
+            assert_eq!(person.ends().code(), Some(130), "{typed:?}");
+        });
+    }
+}
+
+#[test]
+fn being_told_to_end_puts_the_terminal_back() {
+    scene(ASKS, |home, _| {
+        let mut person = Person::runs(home, &["unlock"], &[]);
+        person.sees("passphrase of the vault: ");
+        let pid = Pid::from_raw(i32::try_from(person.child.id()).unwrap());
+        kill(pid, Signal::SIGTERM).unwrap();
+        assert_eq!(person.ends().signal(), Some(Signal::SIGTERM as i32));
+    });
+}
+
+#[test]
+fn after_ctrl_z_the_question_is_asked_again() {
+    let script = format!(
+        "{ASKS}\n{}\n{}",
+        r#"> {"answer":{"text":"correct horse"}}"#, r#"< {"done":{"said":{"text":"open"}}}"#
+    );
+    scene(&script, |home, _| {
+        let mut person = Person::runs(home, &["unlock"], &[]);
+        person.sees("passphrase of the vault: ").types("half\x1a");
+        person.sees("\r\npassphrase of the vault: ").types("correct horse\n").sees("open\r\n");
+        assert!(person.ends().success());
+    });
+}
+
+#[test]
+fn add_asks_for_everything_and_ends_with_a_token() {
+    let script = format!(
+        "{NO_VAULT}\n{}\n{}\n{NOT_THERE}\n{}\n{}\n{}\n{TOKEN}",
+        r#"> {"init":{"passphrase":"horse"}}"#,
+        r#"< {"done":{"said":{"text":"made"}}}"#,
+        r#"> {"add":{"profile":"acme","settings":[{"key":"grant","values":["client_credentials"]},{"key":"issuer","values":["https://acme.example/"]},{"key":"client_id","values":["kX3"]},{"key":"scope","values":["a","b"]}],"secrets":[{"name":"client_secret","value":"hunter2"}],"interactive":true}}"#,
+        r#"< {"done":{"said":{"text":"acme: added"}}}"#,
+        r#"> {"get":{"profile":"acme","interactive":true}}"#,
+    );
+    scene(&script, |home, _| {
+        let mut person = Person::runs(home, &["add", "acme"], &[]);
+        person.sees("make one now? [Y/n] ").types("\n");
+        person.sees("passphrase for the new vault: ").types("horse\n");
+        person.sees("once more: ").types("horse\n").sees("made\r\n");
+        person.sees("grant [client_credentials] ").types("\n");
+        person.sees("issuer URL, or empty for a token endpoint: ");
+        person.types("https://acme.example/\n").sees("client id: ").types("kX3\n");
+        person.sees("client secret of acme: ").types("hunter2\n");
+        person.sees("\r\nscope, or empty for the provider's default: ").types("a b\n");
+        person.sees("acme: added\r\n").sees("acme: got a token, valid 1h\r\n");
+        assert!(person.ends().success());
+    });
+}
+
+#[test]
+fn remove_asks_and_takes_no_for_an_answer() {
+    scene(THERE, |home, _| {
+        let mut person = Person::runs(home, &["remove", "acme"], &[]);
+        person.sees("remove acme with its secrets and tokens? [y/N] ").types("\n");
+        assert_eq!(person.ends().code(), Some(130));
+    });
+}
+
+#[test]
+fn nobody_is_asked_about_a_profile_that_is_not_there() {
+    scene(NOT_THERE, |home, _| {
+        let mut person = Person::runs(home, &["remove", "acme"], &[]);
+        person.sees("tokctl: error: acme: there is no profile of this name");
+        assert_eq!(person.ends().code(), Some(3));
+    });
+}
+
+#[test]
+fn a_name_that_is_taken_is_said_before_anything_is_asked() {
+    scene(&format!("{VAULT}\n{THERE}"), |home, _| {
+        let mut person = Person::runs(home, &["add", "acme"], &[]);
+        person.sees("tokctl: error: acme: there is a profile of this name already");
+        assert_eq!(person.ends().code(), Some(2));
+    });
+}
+
+#[test]
+fn an_answer_that_cannot_be_right_is_asked_for_again() {
+    let script = format!(
+        "{VAULT}\n{NOT_THERE}\n{}\n{}\n{}\n{TOKEN}",
+        r#"> {"add":{"profile":"acme","settings":[{"key":"grant","values":["client_credentials"]},{"key":"token_endpoint","values":["https://acme.example/token"]},{"key":"client_id","values":["kX3"]}],"secrets":[{"name":"client_secret","value":"hunter2"}],"interactive":true}}"#,
+        r#"< {"done":{"said":{"text":"acme: added"}}}"#,
+        r#"> {"get":{"profile":"acme","interactive":true}}"#,
+    );
+    scene(&script, |home, _| {
+        let mut person = Person::runs(home, &["add", "acme"], &[]);
+        person.sees("grant [client_credentials] ").types("client_credential\n");
+        person.sees("did you mean `client_credentials`?\r\n");
+        person.sees("grant [client_credentials] ").types("\n");
+        person.sees("issuer URL, or empty for a token endpoint: ").types("acme.example\n");
+        person.sees("a URL that starts with https://");
+        person.sees("issuer URL, or empty for a token endpoint: ").types("\n");
+        person.sees("token endpoint URL: ").types("\n").sees("a URL that starts with https://");
+        person.sees("token endpoint URL: ").types("https://acme.example/token\n");
+        person.sees("client id: ").types("\n").sees("it cannot be empty");
+        person.sees("client id: ").types("kX3\n");
+        person.sees("client secret of acme: ").types("hunter2\n");
+        person.sees("\r\nscope, or empty for the provider's default: ").types("\n");
+        person.sees("acme: got a token");
+        assert!(person.ends().success());
+    });
+}
+
+#[test]
+fn a_key_is_asked_for_with_the_header_it_goes_into() {
+    let script = format!(
+        "{VAULT}\n{NOT_THERE}\n{}\n{}\n{}\n{TOKEN}",
+        r#"> {"add":{"profile":"acme","settings":[{"key":"grant","values":["api_key"]},{"key":"header","values":["X-Api-Key: {token}"]}],"secrets":[{"name":"key","value":"k-1"}],"interactive":true}}"#,
+        r#"< {"done":{"said":{"text":"acme: added"}}}"#,
+        r#"> {"get":{"profile":"acme","interactive":true}}"#,
+    );
+    scene(&script, |home, _| {
+        let mut person = Person::runs(home, &["add", "acme"], &[]);
+        person.sees("grant [client_credentials] ").types("api_key\n");
+        person.sees("header [Authorization: Bearer {token}] ").types("X-Api-Key: {token}\n");
+        person.sees("key of acme: ").types("k-1\n").sees("acme: got a token");
+        assert!(person.ends().success());
+    });
+}
+
+#[test]
+fn nothing_is_asked_of_those_who_do_not_want_it() {
+    for (arguments, environment) in [
+        (&["init", "--no-prompt"][..], &[][..]),
+        (&["init"], &[("CI", "true")]),
+        (&["init"], &[("TOKCTL_NO_PROMPT", "1")]),
+    ] {
+        scene("", |home, _| {
+            let mut person = Person::runs(home, arguments, environment);
+            person.sees("there is no terminal to ask on");
+            assert_eq!(person.ends().code(), Some(2), "{arguments:?}");
+        });
+    }
+}

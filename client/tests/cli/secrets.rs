@@ -1,0 +1,74 @@
+//! Secrets come in by stdin, files and descriptors; they never come from the arguments.
+
+use std::fs::Permissions;
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use crate::script::Script;
+
+const UNLOCK: &str = r#"> {"unlock":{"passphrase":"correct horse"}}
+                        < {"done":{"said":{"text":""}}}"#;
+
+/// Runs a line of shell in a home where the agent expects the passphrase, with something on stdin.
+fn run(script: &str, home: &Path, line: &str, stdin: &[u8]) -> Output {
+    let agent = Script::listen(&home.join("agent.sock"), script);
+    let mut child = Command::new("sh")
+        .args(["-c", line])
+        .env("TOKCTL", env!("CARGO_BIN_EXE_tokctl"))
+        .env("TOKCTL_HOME", home)
+        .env("TOKCTL_SOCK", home.join("agent.sock"))
+        .current_dir(home)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(stdin).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(agent.finish(), [""; 0], "{output:?}");
+    output
+}
+
+#[test]
+fn a_secret_is_read_from_wherever_it_is() {
+    for (line, stdin) in [
+        (r#""$TOKCTL" unlock --passphrase-stdin"#, &b"correct horse\n"[..]),
+        (r#""$TOKCTL" unlock --passphrase-stdin"#, b"correct horse"),
+        (r#""$TOKCTL" unlock --passphrase-fd 0"#, b"correct horse\r\n"),
+        (r#""$TOKCTL" unlock --passphrase-fd 3 3<pass"#, b""),
+        (r#""$TOKCTL" unlock --passphrase-file pass"#, b""),
+        (r#"cat pass | "$TOKCTL" unlock --passphrase-file /dev/stdin"#, b""),
+        (r#"P='correct horse' "$TOKCTL" unlock --passphrase-env P"#, b""),
+    ] {
+        let home = tempfile::tempdir().unwrap();
+        std::fs::write(home.path().join("pass"), "correct horse\n").unwrap();
+        std::fs::set_permissions(home.path().join("pass"), Permissions::from_mode(0o600)).unwrap();
+        let output = run(UNLOCK, home.path(), line, stdin);
+        assert_eq!(output.status.code(), Some(0), "{line}");
+        assert_eq!(String::from_utf8(output.stderr).unwrap(), "", "{line}");
+    }
+}
+
+#[test]
+fn a_file_that_others_can_read_is_warned_about() {
+    for (mode, warns) in [(0o600, false), (0o640, true), (0o604, true), (0o400, false)] {
+        let home = tempfile::tempdir().unwrap();
+        std::fs::write(home.path().join("pass"), "correct horse\n").unwrap();
+        std::fs::set_permissions(home.path().join("pass"), Permissions::from_mode(mode)).unwrap();
+        let output = run(UNLOCK, home.path(), r#""$TOKCTL" unlock --passphrase-file pass"#, b"");
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(said.contains("other users can read pass"), warns, "{mode:o}: {said}");
+    }
+}
+
+#[test]
+fn stdin_holds_one_secret() {
+    let home = tempfile::tempdir().unwrap();
+    let line = r#""$TOKCTL" passwd --passphrase-stdin --new-passphrase-stdin"#;
+    let output = run("", home.path(), line, b"correct horse\n");
+    assert_eq!(output.status.code(), Some(2));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(said, "tokctl: error: only one secret can come from stdin\n");
+}
