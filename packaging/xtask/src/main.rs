@@ -1,0 +1,61 @@
+//! `cargo xtask COMMAND`: what is done with tokctl rather than in it. One file per command.
+
+mod bench;
+mod demo;
+mod golden;
+mod install;
+mod run;
+mod say;
+mod sweep;
+mod test;
+
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+
+use crate::say::say;
+
+const USAGE: &str = "\
+Usage: cargo xtask COMMAND
+
+  demo [--keep]   tokctl at work: a private agent, a provider whose tokens live 20 s, a profile,
+                  and its renewals as they happen; --keep leaves it running
+  install         builds the static client and the agent and puts them into ~/.local/bin
+  test            installs what the tests need and runs everything
+  bench           how fast `tokctl get` is, as ratios; `bench --rounds N`
+  golden          writes the wire's golden files again
+  sweep           the large sizes: many seeds of the simulator; `sweep --seeds N`
+";
+
+fn main() -> ExitCode {
+    match dispatch(std::env::args().skip(1).collect()) {
+        Ok(code) => code,
+        Err(error) => {
+            say!("xtask: error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch(arguments: Vec<String>) -> Result<ExitCode> {
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        ["demo"] => demo::demo(demo::After::CleanUp),
+        ["demo", "--keep"] => demo::demo(demo::After::Keep),
+        ["install"] => install::install(),
+        ["test"] => test::test(),
+        ["bench"] => bench::bench(bench::ROUNDS),
+        ["bench", "--rounds", rounds] => bench::bench(rounds.parse()?),
+        ["bench", "echo-server", socket, bytes] => {
+            bench::echo::serve(socket.as_ref(), bytes.parse()?)
+        }
+        ["golden"] => golden::golden(),
+        ["sweep"] => sweep::sweep(sweep::SEEDS),
+        ["sweep", "--seeds", seeds] => sweep::sweep(seeds.parse()?),
+        [] | ["help" | "--help" | "-h"] => {
+            say!("{USAGE}");
+            Ok(ExitCode::SUCCESS)
+        }
+        [command, ..] => bail!("there is no `{command}` like that\n{USAGE}"),
+    }
+}

@@ -1,0 +1,21 @@
+//! What the tests, the demo and the bench run tokctl with: private homes, providers, terminals, sockets.
+//!
+//! Everything here belongs to whoever made it and ends with it: directories, ports and processes. Nothing
+//! here reaches an agent that it did not start.
+
+pub mod bin;
+pub mod ca;
+pub mod home;
+pub mod http;
+pub mod idp;
+pub mod machine;
+pub mod process;
+pub mod provider;
+pub mod pty;
+pub mod wait;
+pub mod wire;
+
+pub use home::Home;
+pub use process::{Output, Run};
+pub use provider::Provider;
+pub use wait::eventually;

@@ -1,0 +1,38 @@
+//! One binary for every test that runs the real programs. A file that is not declared here fails tests/tidy.
+
+#![expect(clippy::unwrap_used, reason = "a test's helpers may panic as the test itself may")]
+
+mod e2e {
+    mod add;
+    mod age;
+    mod api_key;
+    mod client_auth;
+    mod first_token;
+    mod json_lines;
+    mod one_agent;
+    mod passphrase;
+    mod profiles;
+    mod renewal;
+    mod resource;
+    mod tls;
+}
+
+mod fault {
+    mod config;
+    mod disk;
+    mod frames;
+    mod profile;
+    mod provider;
+    mod socket;
+    mod users;
+    mod vault;
+    mod vault_setup;
+}
+
+mod tidy {
+    mod dependencies;
+    mod forgotten;
+    mod layers;
+    mod output;
+    mod words;
+}
