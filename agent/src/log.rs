@@ -10,18 +10,16 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::Mutex;
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::prelude::*;
 
 /// A log file larger than this when the agent starts is moved to `agent.log.old`.
 const LOG_BYTES_MAX: u64 = 1024 * 1024;
 
 /// Sends the log to stderr.
 pub fn to_stderr() {
-    tracing_subscriber::fmt()
-        .with_env_filter(filter())
-        .with_ansi(false)
-        .with_writer(io::stderr)
-        .init();
+    begin(io::stderr);
 }
 
 /// Sends the log to `agent.log` in the state directory, mode 0600.
@@ -31,12 +29,13 @@ pub fn to_file(state: &Path) -> io::Result<()> {
         fs::rename(&path, state.join("agent.log.old"))?;
     }
     let file: File = OpenOptions::new().append(true).create(true).mode(0o600).open(&path)?;
-    tracing_subscriber::fmt()
-        .with_env_filter(filter())
-        .with_ansi(false)
-        .with_writer(Mutex::new(file))
-        .init();
+    begin(Mutex::new(file));
     Ok(())
+}
+
+fn begin<W: for<'a> MakeWriter<'a> + Send + Sync + 'static>(writer: W) {
+    let lines = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(writer);
+    tracing_subscriber::registry().with(lines.with_filter(filter())).init();
 }
 
 /// Puts panics into the log: where, not what, since a message could hold what must not be written.
@@ -47,10 +46,11 @@ pub fn panics() {
     }));
 }
 
-/// TOKCTL_LOG in the syntax of `RUST_LOG`; `info` for our own code without it.
-fn filter() -> EnvFilter {
-    EnvFilter::try_from_env("TOKCTL_LOG")
-        .unwrap_or_else(|_| EnvFilter::new("tokctl_agent=info,warn"))
+/// Our own code alone, at the level that TOKCTL_LOG names, `info` without it: what the libraries log of a
+/// request is not ours to vouch for.
+fn filter() -> Targets {
+    let level = std::env::var("TOKCTL_LOG").ok().and_then(|level| level.parse().ok());
+    Targets::new().with_target("tokctl_agent", level.unwrap_or(LevelFilter::INFO))
 }
 
 /// Says why the agent does not start, when there is no log yet.
