@@ -53,13 +53,13 @@ pub enum Input {
     Changed {
         request: RequestId,
         changed: Changed,
-        /// As many as [`Performer::seals`] when it began.
+        /// As many as `Performer::seals` when it began.
         seals: u64,
     },
     /// An attempt to open the vault has ended.
     Unlocked {
         result: Result<(), Failure>,
-        /// As many as [`Performer::seals`] when it began.
+        /// As many as `Performer::seals` when it began.
         seals: u64,
     },
     /// config.toml was read again; `None` when its bytes are those in use.
