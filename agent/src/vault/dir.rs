@@ -7,6 +7,7 @@ use std::fs::{DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicUsize;
 
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg, OFlag};
@@ -27,6 +28,8 @@ const DIR_MODE: u32 = 0o700;
 #[derive(Debug)]
 pub struct VaultDir {
     path: PathBuf,
+    /// Size of the largest entry written by this holder, for the ballast.
+    pub(super) largest: AtomicUsize,
     #[expect(dead_code, reason = "holds the lock until it is dropped")]
     lock: Flock<File>,
 }
@@ -64,7 +67,7 @@ impl VaultDir {
         }
         private_dir(path)?;
         let lock = take_lock(path, holder)?;
-        let vault = Self { path: path.to_owned(), lock };
+        let vault = Self { path: path.to_owned(), largest: AtomicUsize::new(0), lock };
         private_dir(&vault.entries_dir())?;
         file::sweep(&vault.path)?;
         file::sweep(&vault.entries_dir())?;

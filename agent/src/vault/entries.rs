@@ -1,16 +1,16 @@
-//! The entries of a held vault: listed, read, written, renamed, removed, and set apart.
+//! The entries of a held vault: listed, read, written, removed, and set apart.
 //!
 //! A file that does not open is never deleted and never written over. Where it is in the way it is
 //! moved to `quarantine/`, under the name it had, since its MAC covers that name.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
 
 use tokctl_proto::ProfileName;
 
 use super::dir::VaultDir;
-use super::entry::{Entry, EntryId};
+use super::entry::Entry;
 use super::error::VaultError;
 use super::file;
 use super::keys::Keys;
@@ -80,14 +80,22 @@ impl VaultDir {
         name: &ProfileName,
         entry: &mut Entry,
     ) -> Result<Option<Quarantined>, VaultError> {
-        debug_assert!(entry.tokens.keys().all(|key| key.profile == *name));
-        let in_the_way = match self.read(keys, name) {
-            Ok(_) => None,
-            Err(newer @ VaultError::Newer { .. }) => return Err(newer),
-            Err(error) if error.is_unreadable() => Some(self.quarantine(name)?),
-            Err(error) => return Err(error),
-        };
+        let in_the_way = self.clear_the_way(keys, name)?;
         self.put(keys, name, entry, file::replace)?;
+        Ok(in_the_way)
+    }
+
+    /// As [`VaultDir::write`], for what exists nowhere else: a refresh token that the provider has
+    /// issued must find room. On a full disk the ballast, which [`VaultDir::ensure_ballast`] put
+    /// there before the token was asked for, makes way.
+    pub fn write_for_good(
+        &self,
+        keys: &Keys,
+        name: &ProfileName,
+        entry: &mut Entry,
+    ) -> Result<Option<Quarantined>, VaultError> {
+        let in_the_way = self.with_ballast_to_spare(|| self.clear_the_way(keys, name))?;
+        self.with_ballast_to_spare(|| self.put(keys, name, entry, file::replace))?;
         Ok(in_the_way)
     }
 
@@ -101,67 +109,32 @@ impl VaultDir {
         }
     }
 
-    /// Gives an entry another name. The new file is complete before the old one goes; a crash
-    /// between leaves two with one id, for [`VaultDir::reconcile`].
-    pub fn rename(
+    /// Sets apart the file under a profile's name if it does not open.
+    fn clear_the_way(
         &self,
         keys: &Keys,
-        from: &ProfileName,
-        to: &ProfileName,
-    ) -> Result<(), VaultError> {
-        let entry =
-            self.read(keys, from)?.ok_or_else(|| VaultError::NoEntry { name: from.clone() })?;
-        self.put(keys, to, &mut entry.renamed(to), file::create).map_err(|error| match error {
-            VaultError::Exists { .. } => VaultError::Taken { name: to.clone() },
-            error => error,
-        })?;
-        let old = self.entry_path(from);
-        file::remove(&old).map(|_| ()).inspect_err(|_| {
-            // Two of one id must not live on side by side: the next write to the older would make
-            // it the newer. But an error may also come after the old name is gone, and then the new
-            // one is all there is.
-            if old.exists() {
-                drop(file::remove(&self.entry_path(to)));
-            }
-        })
+        name: &ProfileName,
+    ) -> Result<Option<Quarantined>, VaultError> {
+        match self.read(keys, name) {
+            Ok(_) => Ok(None),
+            Err(newer @ VaultError::Newer { .. }) => Err(newer),
+            Err(error) if error.is_unreadable() => self.quarantine(name).map(Some),
+            Err(error) => Err(error),
+        }
     }
 
-    /// Sets apart the leftovers of renames that a crash cut short: of entries with one id, every
-    /// generation but the newest. For the caller to do once after unlocking; it opens every entry,
-    /// at 0.2 ms each.
-    pub fn reconcile(&self, keys: &Keys) -> Result<Vec<Quarantined>, VaultError> {
-        let mut found: BTreeMap<EntryId, Vec<(u64, ProfileName)>> = BTreeMap::new();
-        for name in self.entries()? {
-            match self.read(keys, &name) {
-                Ok(Some(entry)) => {
-                    found.entry(entry.id).or_default().push((entry.generation, name));
-                }
-                Ok(None) => {}
-                // Whoever asks for it is told; it is no leftover of ours.
-                Err(error) if error.is_unreadable() => {}
-                Err(error) => return Err(error),
-            }
-        }
-        let mut moved = Vec::new();
-        for same in found.into_values() {
-            let newest = same.iter().map(|(generation, _)| *generation).max().unwrap_or_default();
-            for (_, name) in same.iter().filter(|(generation, _)| *generation < newest) {
-                moved.push(self.quarantine(name)?);
-            }
-        }
-        Ok(moved)
-    }
-
-    fn put(
+    pub(super) fn put(
         &self,
         keys: &Keys,
         name: &ProfileName,
         entry: &mut Entry,
         store: fn(&Path, &[u8]) -> Result<(), VaultError>,
     ) -> Result<(), VaultError> {
+        debug_assert!(entry.is_of(name));
         let path = self.entry_path(name);
         entry.generation += 1;
         let sealed = seal::seal(keys, name, &entry.to_json());
+        self.largest.fetch_max(sealed.len().min(ENTRY_BYTES_MAX), Ordering::Relaxed);
         let stored = match sealed.len() {
             0..=ENTRY_BYTES_MAX => store(&path, &sealed),
             _ => Err(VaultError::TooLarge { path, max: ENTRY_BYTES_MAX }),
@@ -169,7 +142,7 @@ impl VaultDir {
         stored.inspect_err(|_| entry.generation -= 1)
     }
 
-    fn quarantine(&self, name: &ProfileName) -> Result<Quarantined, VaultError> {
+    pub(super) fn quarantine(&self, name: &ProfileName) -> Result<Quarantined, VaultError> {
         let dir = self.quarantine_dir();
         self.make_dir(&dir)?;
         let moved_to = (1..=u32::MAX)

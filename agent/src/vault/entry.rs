@@ -19,9 +19,64 @@ pub struct Entry {
     /// The way on which they may be sent there.
     pub network: Via,
     pub secrets: BTreeMap<String, Secret>,
+    /// When secrets end, by their names, where somebody said so.
+    pub secrets_expire: BTreeMap<String, WallMs>,
+    pub refresh: Option<Refresh>,
     /// The keys name the profile that the entry is stored under.
     pub tokens: BTreeMap<TokenKey, Token>,
+    /// The refresh token that was under way when another was stored, by its fingerprint: what it
+    /// brings must not take the place of that one. Gone with the next intent, which begins only
+    /// after the request has ended.
+    pub(super) overtaken: Option<[u8; 16]>,
+    /// A success that nobody could read, perhaps with a refresh token in it. It is kept for a person, or for a
+    /// version that can, until a renewal has worked.
+    pub(super) undeciphered: Option<RawAnswer>,
     pub(super) kept: Kept,
+}
+
+/// A refresh token, and how far the use of it has come.
+#[derive(Clone, Debug)]
+pub struct Refresh {
+    pub token: Secret,
+    /// The one before it, kept until this one has worked. It is never sent by itself.
+    pub previous: Option<Secret>,
+    pub obtained_at: WallMs,
+    /// When it was last presented with success.
+    pub used_at: Option<WallMs>,
+    pub expires_at: Option<WallMs>,
+    /// The provider refused it.
+    pub is_dead: bool,
+    /// It is about to be sent, or was.
+    pub intent: Option<Intent>,
+    /// What came back, before anybody has read it.
+    pub answer: Option<RawAnswer>,
+}
+
+/// The intent to present a refresh token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Intent {
+    /// Names the token that is presented: the first half of its SHA-256.
+    pub of: [u8; 16],
+    /// How often it was sent without an answer on the disk, this time included.
+    pub tries: u32,
+    pub at: WallMs,
+}
+
+/// A provider's answer as it came.
+#[derive(Clone, Debug)]
+pub struct RawAnswer {
+    /// What was asked for.
+    pub key: TokenKey,
+    pub revision: u64,
+    pub endpoint: String,
+    pub sent_at: WallMs,
+    pub received_at: WallMs,
+    pub status: u16,
+    pub content_type: Option<String>,
+    pub retry_after: Option<String>,
+    pub date: Option<String>,
+    /// Base64 of the body, since a body need not be text.
+    pub body: Secret,
 }
 
 /// The settings that decide who can read what is sent to an origin.
@@ -40,6 +95,12 @@ pub struct EntryId(u128);
 pub(super) struct Kept {
     pub(super) entry: Further,
     pub(super) network: Further,
+    /// With the time at which their refresh token was obtained, by the rule of `tokens`.
+    pub(super) refresh: Option<(WallMs, Further)>,
+    /// With the intent, which another replaces as a whole.
+    pub(super) intent: Option<(Intent, Further)>,
+    /// With the time at which their answer came.
+    pub(super) answer: Option<(WallMs, Further)>,
     /// With the time at which their token was issued: a token that took its place does not inherit
     /// them.
     pub(super) tokens: BTreeMap<TokenKey, (WallMs, Further)>,
@@ -57,9 +118,26 @@ impl Entry {
             origins: BTreeSet::new(),
             network: Via::default(),
             secrets: BTreeMap::new(),
+            secrets_expire: BTreeMap::new(),
+            refresh: None,
             tokens: BTreeMap::new(),
+            overtaken: None,
+            undeciphered: None,
             kept: Kept::default(),
         }
+    }
+
+    /// All that a request may carry: its secrets and the refresh token.
+    pub fn secrets_to_send(&self) -> Vec<Secret> {
+        let refresh = self.refresh.iter().map(|refresh| &refresh.token);
+        self.secrets.values().chain(refresh).cloned().collect()
+    }
+
+    /// Whether every key in it names this profile; the text that is stored does not name one.
+    pub(super) fn is_of(&self, name: &ProfileName) -> bool {
+        let answer = self.refresh.iter().filter_map(|refresh| refresh.answer.as_ref());
+        let answered = answer.chain(&self.undeciphered).map(|answer| &answer.key);
+        self.tokens.keys().chain(answered).all(|key| key.profile == *name)
     }
 
     /// The same entry for another profile, which the keys of its tokens name.
@@ -68,6 +146,12 @@ impl Entry {
             self.tokens.into_iter().map(|(key, token)| (for_profile(key, to), token)).collect();
         self.kept.tokens =
             self.kept.tokens.into_iter().map(|(key, kept)| (for_profile(key, to), kept)).collect();
+        if let Some(Refresh { answer: Some(answer), .. }) = &mut self.refresh {
+            answer.key.profile = to.clone();
+        }
+        if let Some(answer) = &mut self.undeciphered {
+            answer.key.profile = to.clone();
+        }
         self
     }
 }

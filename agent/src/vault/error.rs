@@ -63,6 +63,12 @@ impl VaultError {
         move |source| Self::Write { path: path.to_owned(), source }
     }
 
+    /// Whether there was no room: on the disk, or in what its owner may use of it.
+    pub(super) fn is_for_want_of_room(&self) -> bool {
+        use io::ErrorKind::{QuotaExceeded, StorageFull};
+        matches!(self, Self::Write { source, .. } if matches!(source.kind(), StorageFull | QuotaExceeded))
+    }
+
     /// Whether a file is there that does not open: it may be set apart, never deleted or written
     /// over.
     pub fn is_unreadable(&self) -> bool {

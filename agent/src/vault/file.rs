@@ -43,6 +43,7 @@ pub(super) fn read(
 pub(super) fn replace(path: &Path, bytes: &[u8]) -> Result<(), VaultError> {
     let new = write_beside(path, bytes)?;
     fs::rename(&new, path).map_err(|error| give_up(&new, path, error))?;
+    crash_point();
     sync_parent(path)
 }
 
@@ -51,10 +52,13 @@ pub(super) fn replace(path: &Path, bytes: &[u8]) -> Result<(), VaultError> {
 pub(super) fn create(path: &Path, bytes: &[u8]) -> Result<(), VaultError> {
     let new = write_beside(path, bytes)?;
     match fs::hard_link(&new, path) {
-        Ok(()) => fs::remove_file(&new)
-            .map_err(VaultError::write(&new))
-            .and_then(|()| sync_parent(path))
-            .inspect_err(|_| drop(fs::remove_file(path))),
+        Ok(()) => {
+            crash_point();
+            fs::remove_file(&new)
+                .map_err(VaultError::write(&new))
+                .and_then(|()| sync_parent(path))
+                .inspect_err(|_| drop(fs::remove_file(path)))
+        }
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             give_up(&new, path, error);
             Err(VaultError::Exists { path: path.to_owned() })
@@ -75,7 +79,10 @@ pub(super) fn read_present(
 /// Removes a file; false when there was none.
 pub(super) fn remove(path: &Path) -> Result<bool, VaultError> {
     match fs::remove_file(path) {
-        Ok(()) => sync_parent(path).map(|()| true),
+        Ok(()) => {
+            crash_point();
+            sync_parent(path).map(|()| true)
+        }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(VaultError::write(path)(error)),
     }
@@ -116,8 +123,12 @@ fn sync_parent(path: &Path) -> Result<(), VaultError> {
 /// Writes and syncs a new file in the same directory, and says where.
 fn write_beside(path: &Path, bytes: &[u8]) -> Result<PathBuf, VaultError> {
     let (new, mut file) = open_beside(path).map_err(VaultError::write(path))?;
+    crash_point();
     match file.write_all(bytes).and_then(|()| file.sync_all()) {
-        Ok(()) => Ok(new),
+        Ok(()) => {
+            crash_point();
+            Ok(new)
+        }
         Err(error) => {
             drop(file);
             Err(give_up(&new, path, error))
@@ -144,6 +155,38 @@ fn open_beside(path: &Path) -> io::Result<(PathBuf, File)> {
 fn give_up(new: &Path, path: &Path, error: io::Error) -> VaultError {
     drop(fs::remove_file(new));
     VaultError::write(path)(error)
+}
+
+/// Where what is on the disk has changed, so that a test may end the process there.
+#[cfg(not(test))]
+const fn crash_point() {}
+
+#[cfg(test)]
+use crash::crash_point;
+
+/// A process that dies at any step, in a test: what follows a panic is as little done as what
+/// follows a kill.
+#[cfg(test)]
+pub(super) mod crash {
+    use std::cell::Cell;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    thread_local!(static STEPS_LEFT: Cell<Option<u32>> = const { Cell::new(None) });
+
+    /// Runs until so many steps are done; whether there were so many.
+    pub(in crate::vault) fn after<T>(steps: u32, run: impl FnOnce() -> T) -> bool {
+        STEPS_LEFT.set(Some(steps));
+        let ended = catch_unwind(AssertUnwindSafe(run));
+        let left = STEPS_LEFT.take();
+        assert!(ended.is_ok() || left == Some(0), "it panicked by itself");
+        ended.is_err()
+    }
+
+    pub(super) fn crash_point() {
+        let Some(left) = STEPS_LEFT.get() else { return };
+        assert_ne!(left, 0, "the process ends here");
+        STEPS_LEFT.set(Some(left - 1));
+    }
 }
 
 #[cfg(test)]

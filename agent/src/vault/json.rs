@@ -15,6 +15,7 @@ use tokctl_proto::{ProfileName, Secret, SecretStr, TokenKey, WallMs};
 use zeroize::Zeroizing;
 
 use super::entry::{Entry, EntryId, Further, Via};
+use super::json_refresh::{WrittenRefresh, refresh_from_json};
 
 /// The text is not that of an entry, though the right identity wrote it.
 #[derive(Debug)]
@@ -45,6 +46,11 @@ impl Entry {
         let secrets: BTreeMap<String, SecretStr<'_>> = fields.take("secrets")?.unwrap_or_default();
         entry.secrets =
             secrets.into_iter().map(|(name, value)| (name, value.to_secret())).collect();
+        let expire: BTreeMap<String, i64> = fields.take("secrets_expire_ms")?.unwrap_or_default();
+        entry.secrets_expire = expire.into_iter().map(|(name, at)| (name, WallMs(at))).collect();
+        if let Some(refresh) = fields.take_fields("refresh")? {
+            refresh_from_json(&mut entry, profile, refresh)?;
+        }
         let tokens: Vec<&RawValue> = fields.take("tokens")?.unwrap_or_default();
         for token in tokens {
             let (key, token, further) = token_from_json(profile, token.get())?;
@@ -63,17 +69,12 @@ fn token_from_json(
     json: &str,
 ) -> Result<(TokenKey, Token, Further), Malformed> {
     let mut fields = Fields::parse(json)?;
-    let key = TokenKey {
-        profile: profile.clone(),
-        scope: fields.take("scope")?.unwrap_or_default(),
-        audience: fields.take("audience")?.unwrap_or_default(),
-        resource: fields.take("resource")?.unwrap_or_default(),
-    };
+    let key = fields.take_key(profile)?;
     let token = Token {
         access_token: fields.take_secret("access_token")?.ok_or(Malformed)?,
         token_type: fields.take("token_type")?.ok_or(Malformed)?,
         issued_at: WallMs(fields.take("issued_at_ms")?.ok_or(Malformed)?),
-        expires_at: fields.take::<Option<i64>>("expires_at_ms")?.flatten().map(WallMs),
+        expires_at: fields.take_time("expires_at_ms")?,
         scope: fields.take::<Option<String>>("granted_scope")?.flatten(),
         extra: fields.take_secret("extra")?.unwrap_or_default(),
         revision: fields.take("revision")?.unwrap_or_default(),
@@ -82,27 +83,42 @@ fn token_from_json(
 }
 
 /// A JSON object from which the known fields are taken, so that the unknown ones are left.
-struct Fields<'a>(BTreeMap<String, &'a RawValue>);
+pub(super) struct Fields<'a>(BTreeMap<String, &'a RawValue>);
 
 impl<'a> Fields<'a> {
     fn parse(json: &'a str) -> Result<Self, Malformed> {
         serde_json::from_str(json).map(Self).map_err(|_| Malformed)
     }
 
-    fn take<T: Deserialize<'a>>(&mut self, name: &str) -> Result<Option<T>, Malformed> {
+    pub(super) fn take<T: Deserialize<'a>>(&mut self, name: &str) -> Result<Option<T>, Malformed> {
         let value = self.0.remove(name).map(|value| serde_json::from_str(value.get()));
         value.transpose().map_err(|_| Malformed)
     }
 
-    fn take_secret(&mut self, name: &str) -> Result<Option<Secret>, Malformed> {
+    pub(super) fn take_secret(&mut self, name: &str) -> Result<Option<Secret>, Malformed> {
         Ok(self.take::<SecretStr<'_>>(name)?.map(|text| text.to_secret()))
     }
 
-    fn take_fields(&mut self, name: &str) -> Result<Option<Self>, Malformed> {
+    /// A time that may be absent or null.
+    pub(super) fn take_time(&mut self, name: &str) -> Result<Option<WallMs>, Malformed> {
+        Ok(self.take::<Option<i64>>(name)?.flatten().map(WallMs))
+    }
+
+    /// A token's key: the profile is not in the text, since the entry's name tells it.
+    pub(super) fn take_key(&mut self, profile: &ProfileName) -> Result<TokenKey, Malformed> {
+        Ok(TokenKey {
+            profile: profile.clone(),
+            scope: self.take("scope")?.unwrap_or_default(),
+            audience: self.take("audience")?.unwrap_or_default(),
+            resource: self.take("resource")?.unwrap_or_default(),
+        })
+    }
+
+    pub(super) fn take_fields(&mut self, name: &str) -> Result<Option<Self>, Malformed> {
         self.0.remove(name).map(|value| Self::parse(value.get())).transpose()
     }
 
-    fn rest(self) -> Further {
+    pub(super) fn rest(self) -> Further {
         self.0
             .into_iter()
             .map(|(name, value)| (name, Secret::new(value.get().to_owned())))
@@ -130,6 +146,14 @@ impl Serialize for Written<'_> {
         map.serialize_entry("origins", &entry.origins)?;
         map.serialize_entry("network", &WrittenVia(&entry.network, &entry.kept.network))?;
         map.serialize_entry("secrets", &secrets)?;
+        if !entry.secrets_expire.is_empty() {
+            let expire: BTreeMap<_, _> =
+                entry.secrets_expire.iter().map(|(name, at)| (name, at.0)).collect();
+            map.serialize_entry("secrets_expire_ms", &expire)?;
+        }
+        if let Some(refresh) = &entry.refresh {
+            map.serialize_entry("refresh", &WrittenRefresh { entry, refresh })?;
+        }
         map.serialize_entry("tokens", &tokens)?;
         write_further(&mut map, &entry.kept.entry)?;
         map.end()
@@ -158,9 +182,7 @@ impl Serialize for WrittenToken<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Self { key, token, kept } = self;
         let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("scope", &key.scope)?;
-        map.serialize_entry("audience", &key.audience)?;
-        map.serialize_entry("resource", &key.resource)?;
+        write_key(&mut map, key)?;
         map.serialize_entry("access_token", &SecretStr::from(&token.access_token))?;
         map.serialize_entry("token_type", &token.token_type)?;
         map.serialize_entry("issued_at_ms", &token.issued_at.0)?;
@@ -178,7 +200,16 @@ impl Serialize for WrittenToken<'_> {
     }
 }
 
-fn write_further<M: SerializeMap>(map: &mut M, further: &Further) -> Result<(), M::Error> {
+pub(super) fn write_key<M: SerializeMap>(map: &mut M, key: &TokenKey) -> Result<(), M::Error> {
+    map.serialize_entry("scope", &key.scope)?;
+    map.serialize_entry("audience", &key.audience)?;
+    map.serialize_entry("resource", &key.resource)
+}
+
+pub(super) fn write_further<M: SerializeMap>(
+    map: &mut M,
+    further: &Further,
+) -> Result<(), M::Error> {
     further.iter().try_for_each(|(name, value)| {
         let value: &RawValue =
             serde_json::from_str(value.expose()).expect("it was kept as the text of a value");

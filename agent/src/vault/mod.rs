@@ -8,6 +8,7 @@
 //! (no file can), it reads no clock, draws no randomness but age's own, and knows no profile but by
 //! its name. Everything is synchronous; a passphrase costs a second of CPU and 256 MiB.
 
+mod ballast;
 mod dir;
 mod entries;
 mod entry;
@@ -15,7 +16,10 @@ mod error;
 mod file;
 mod identity;
 mod json;
+mod json_refresh;
 mod keys;
+mod rename;
+mod rotation;
 mod seal;
 mod set_aside;
 #[cfg(test)]
@@ -24,8 +28,9 @@ mod unlock;
 
 pub use dir::{AcquireError, VaultDir};
 pub use entries::{Quarantined, Removed};
-pub use entry::{Entry, EntryId, Via};
+pub use entry::{Entry, EntryId, Intent, RawAnswer, Refresh, Via};
 pub use error::VaultError;
 pub use identity::{Presence, RecipientFile};
 pub use keys::Keys;
+pub use rotation::NoRefreshToken;
 pub use set_aside::SetAside;

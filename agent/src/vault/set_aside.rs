@@ -15,6 +15,7 @@ use super::dir::VaultDir;
 use super::error::VaultError;
 use super::file;
 use super::identity::RECIPIENT_FILE;
+use super::rename::MARKER;
 use super::unlock::IDENTITY_BYTES_MAX;
 
 /// What [`VaultDir::set_aside`] has done.
@@ -32,8 +33,8 @@ impl VaultDir {
     pub fn set_aside(&mut self) -> Result<SetAside, VaultError> {
         let profiles = self.entries()?;
         let moved_to = self.free_sibling()?;
-        let identities = self.identity_files()?;
-        for path in &identities {
+        let companions = self.companions()?;
+        for path in &companions {
             let bytes = file::read_present(path, IDENTITY_BYTES_MAX)?;
             file::create(&moved_to.join(file_name(path)), &bytes)?;
         }
@@ -42,7 +43,7 @@ impl VaultDir {
                 file::move_to(&dir, &moved_to.join(file_name(&dir)))?;
             }
         }
-        for path in &identities {
+        for path in &companions {
             file::remove(path)?;
         }
         self.make_dir(&self.entries_dir())?;
@@ -67,14 +68,15 @@ impl VaultDir {
         unreachable!("no directory holds four billion files")
     }
 
-    /// Whatever belongs to an identity, of every unlock method.
-    fn identity_files(&self) -> Result<Vec<PathBuf>, VaultError> {
+    /// Whatever belongs to an identity, of every unlock method, and what tells of a rename under
+    /// way among the entries. The ballast stays: it is room, whoever needs it.
+    fn companions(&self) -> Result<Vec<PathBuf>, VaultError> {
         let mut paths = Vec::new();
         for found in fs::read_dir(self.path()).map_err(VaultError::read(self.path()))? {
             let found = found.map_err(VaultError::read(self.path()))?;
             let name = found.file_name();
             let name = name.to_string_lossy();
-            if name.starts_with("identity.") || name == RECIPIENT_FILE {
+            if name.starts_with("identity.") || name == RECIPIENT_FILE || name == MARKER {
                 paths.push(found.path());
             }
         }

@@ -1,8 +1,10 @@
 //! The vault as its callers meet it, one file a story.
 
+mod ballast;
 mod crash;
 mod entries;
 mod replace;
+mod rotation;
 mod stock_age;
 
 use std::path::{Path, PathBuf};

@@ -10,6 +10,7 @@ fn a_vault_set_aside_is_a_whole_vault() {
     let Bench { home, mut vault, keys } = Bench::new();
     vault.write(&keys, &name("acme"), &mut entry("acme")).unwrap();
     fs::write(vault.path().join("identity.tpm.age"), "another method").unwrap();
+    fs::write(vault.path().join("renaming"), "acme\nnew\n").unwrap();
 
     let aside = vault.set_aside().unwrap();
     assert_eq!(aside.moved_to.file_name().unwrap(), "vault.replaced-1");
@@ -26,6 +27,7 @@ fn a_vault_set_aside_is_a_whole_vault() {
     assert_eq!(old_keys.recipient(), keys.recipient());
     assert!(old.read(&old_keys, &name("acme")).unwrap().is_some());
     assert!(old.path().join("identity.tpm.age").exists());
+    assert!(old.path().join("renaming").exists());
 }
 
 #[test]

@@ -37,7 +37,9 @@ fn on_a_terminal(dir: &Path, line: &str, typed: &str) {
 #[test]
 fn age_opens_an_entry_with_the_bare_identity() {
     let bench = Bench::new();
-    bench.store("acme");
+    let mut stored = bench.store("acme");
+    stored.set_refresh_token(NOW, secret("refresh"), None);
+    bench.vault.write(&bench.keys, &name("acme"), &mut stored).unwrap();
     let mut age = Command::new("age");
     age.args(["-d", "-i", "identity.txt", "entries/acme.age"]).current_dir(bench.vault.path());
     let plain = String::from_utf8(must_run(&mut age, "").stdout).unwrap();
@@ -45,6 +47,7 @@ fn age_opens_an_entry_with_the_bare_identity() {
     assert!(line.starts_with("tokctl-entry 1 ") && line.len() == 15 + 64, "{line}");
     let json: serde_json::Value = serde_json::from_str(json).unwrap();
     assert_eq!(json["secrets"]["client_secret"], "s3cret\n\"quoted\"");
+    assert_eq!(json["refresh"]["token"], "refresh");
 }
 
 #[test]
