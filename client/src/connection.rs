@@ -45,6 +45,9 @@ pub(crate) struct Connection {
     idle: bool,
 }
 
+/// Where the end of a request lies, until the next request.
+pub(crate) struct Whole(Range<usize>);
+
 /// What a frame means for the exchange.
 enum Heard {
     Talk,
@@ -105,7 +108,7 @@ impl Connection {
         request: &Request<'_>,
         patience: Option<Duration>,
         handler: &mut dyn Handler,
-    ) -> Result<Done<'_>, Error> {
+    ) -> Result<Whole, Error> {
         self.idle = false;
         self.be_patient(patience)?;
         self.send(request)?;
@@ -126,8 +129,13 @@ impl Connection {
             }
         };
         self.idle = true;
-        // Decoded a second time because the loop could not return what it borrowed; costs under 1 µs.
-        match self.decode(&last)? {
+        Ok(Whole(last))
+    }
+
+    /// The end of the last request. It is decoded a second time because the loop could not return what it
+    /// borrowed; costs under 1 µs.
+    pub(crate) fn read(&self, whole: &Whole) -> Result<Done<'_>, Error> {
+        match self.decode(&whole.0)? {
             Response::Done(done) => Ok(done),
             _ => Err(Error::Unexpected),
         }

@@ -52,15 +52,15 @@ use std::path::Path;
 use std::time::Duration;
 
 use tokctl_proto::endpoint::{Environment, Places};
-use tokctl_proto::response::Done;
+use tokctl_proto::response::{Ask, Done, Item, Progress};
 
 pub use error::Error;
 pub use handler::{Agent, Handler, Reply};
 pub use tokctl_proto as proto;
 pub use tokctl_proto::{ProfileName, Request, Secret};
-pub use token::{GetOptions, Token};
+pub use token::{GetOptions, RefreshOptions, Report, Token};
 
-use connection::Connection;
+use connection::{Connection, Whole};
 
 /// How long the agent may be silent after the time that a `get` allowed it, before it counts as hung.
 const GRACE: Duration = Duration::from_secs(5);
@@ -169,23 +169,66 @@ impl Client {
         options: &GetOptions,
         handler: &mut dyn Handler,
     ) -> Result<Token, Error> {
-        let request = Request::Get(options.request(profile, handler.interactive()));
-        let patience = options.timeout.unwrap_or(GET_TIMEOUT).saturating_add(GRACE);
-        match self.exchange(&request, Some(patience), handler)? {
+        let interactive = handler.interactive();
+        let request = match options.needs_get2() {
+            true => Request::Get2(options.request2(profile, interactive)),
+            false => Request::Get(options.request(profile, interactive)),
+        };
+        let wait = options.timeout.unwrap_or(GET_TIMEOUT);
+        let patience = wait.saturating_add(options.wait.unwrap_or_default()).saturating_add(GRACE);
+        let done = self.exchange(&request, Some(patience), handler)?;
+        match self.connection.read(&done)? {
             Done::Token(token) => Ok(Token::from(token)),
+            Done::Token2(token) => Ok(Token::from(token)),
+            _ => Err(Error::Unexpected),
+        }
+    }
+
+    /// Renews a token now, whatever its age, and gives what the agent says of it.
+    pub fn refresh(
+        &mut self,
+        profile: &ProfileName,
+        options: &RefreshOptions,
+        handler: &mut dyn Handler,
+    ) -> Result<String, Error> {
+        let request = Request::Refresh(options.request(profile, handler.interactive()));
+        self.said(&request, handler)
+    }
+
+    /// Tells what an API said to a token, and gives what the agent does about it. The agent drops the token of
+    /// a 401, and no newer one; the next [`Self::get`] has another.
+    pub fn report(&mut self, profile: &ProfileName, report: &Report) -> Result<String, Error> {
+        match self.said(&Request::Report(report.request(profile)), &mut ()) {
+            // Reported twice is reported once.
+            Err(Error::Closed) => self.said(&Request::Report(report.request(profile)), &mut ()),
+            outcome => outcome,
+        }
+    }
+
+    fn said(&mut self, request: &Request<'_>, handler: &mut dyn Handler) -> Result<String, Error> {
+        match self.request(request, handler)? {
+            Done::Said(said) => Ok(said.text.into_owned()),
             _ => Err(Error::Unexpected),
         }
     }
 
     /// Sends any request and hands what comes before its end to `handler`.
     ///
-    /// There is no time limit of the client's own where a person may be typing.
+    /// There is no time limit of the client's own where a person may be typing. What changes nothing is asked once
+    /// more, as a `get` is, if the agent goes away before it said anything.
     pub fn request(
         &mut self,
         request: &Request<'_>,
         handler: &mut dyn Handler,
     ) -> Result<Done<'_>, Error> {
-        self.exchange(request, patience(request), handler)
+        let mut listener = Listener { handler, was_told: false };
+        let done = match self.exchange(request, patience(request), &mut listener) {
+            Err(Error::Closed) if changes_nothing(request) && !listener.was_told => {
+                self.exchange(request, patience(request), &mut listener)
+            }
+            outcome => outcome,
+        }?;
+        self.connection.read(&done)
     }
 
     /// Where configuration, vault, state and socket lie.
@@ -198,7 +241,7 @@ impl Client {
         request: &Request<'_>,
         patience: Option<Duration>,
         handler: &mut dyn Handler,
-    ) -> Result<Done<'_>, Error> {
+    ) -> Result<Whole, Error> {
         if !self.connection.is_idle() {
             self.connection = autostart::open(&self.connect)?;
         }
@@ -206,17 +249,64 @@ impl Client {
     }
 }
 
-/// How long an agent may be silent over a request that needs neither a person nor a provider.
+/// Knows whether anything was handed on: what was shown to somebody cannot be taken back and shown again.
+struct Listener<'a> {
+    handler: &'a mut dyn Handler,
+    was_told: bool,
+}
+
+impl Handler for Listener<'_> {
+    fn interactive(&self) -> bool {
+        self.handler.interactive()
+    }
+
+    fn progress(&mut self, progress: &Progress<'_>) {
+        self.was_told = true;
+        self.handler.progress(progress);
+    }
+
+    fn item(&mut self, item: &Item<'_>) {
+        self.was_told = true;
+        self.handler.item(item);
+    }
+
+    fn ask(&mut self, ask: &Ask<'_>, agent: Agent<'_>) -> Result<Reply, Error> {
+        self.was_told = true;
+        self.handler.ask(ask, agent)
+    }
+}
+
+/// Whether the request can be sent twice without a difference to anybody.
+fn changes_nothing(request: &Request<'_>) -> bool {
+    matches!(
+        request,
+        Request::List(_)
+            | Request::Show(_)
+            | Request::Status(_)
+            | Request::Status2(_)
+            | Request::Why(_)
+            | Request::ConfigRead(_)
+    )
+}
+
+/// How long an agent may be silent over a request that needs no person.
 fn patience(request: &Request<'_>) -> Option<Duration> {
     match request {
         Request::List(_)
         | Request::Show(_)
         | Request::Status(_)
+        | Request::Status2(_)
+        | Request::Why(_)
         | Request::Lock(_)
         | Request::ConfigRead(_)
         | Request::AgentStatus(_)
         | Request::AgentReload(_)
         | Request::AgentStop(_) => Some(SILENCE_MAX),
+        Request::Refresh(refresh) => {
+            let wait = refresh.timeout_ms.map(|whole| Duration::from_millis(whole.into()));
+            Some(wait.unwrap_or(GET_TIMEOUT).saturating_add(GRACE))
+        }
+        Request::Report(_) => Some(GET_TIMEOUT.saturating_add(GRACE)),
         _ => None,
     }
 }

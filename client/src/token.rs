@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use tokctl_proto::secret::Secret;
+use tokctl_proto::secret::{Secret, SecretStr};
 use tokctl_proto::{ProfileName, request, response};
 use zeroize::Zeroizing;
 
@@ -26,16 +26,26 @@ pub struct GetOptions {
     pub refresh: bool,
     /// The whole wait; absent: 30 s.
     pub timeout: Option<Duration>,
+    /// Uses that are booked against the rate limit of a pool; absent: one.
+    pub uses: Option<u32>,
+    /// How long to wait for a free member of a pool, or for the end of a cool-down, on top of `timeout`;
+    /// absent: not at all.
+    pub wait: Option<Duration>,
+    /// Has the agent say which member of a pool the token is of.
+    pub name_member: bool,
 }
 
 impl GetOptions {
+    /// Whether an agent of the first release cannot understand what is asked for.
+    pub(crate) fn needs_get2(&self) -> bool {
+        self.uses.is_some() || self.wait.is_some() || self.name_member
+    }
+
     pub(crate) fn request<'a>(
         &'a self,
         profile: &'a ProfileName,
         interactive: bool,
     ) -> request::Get<'a> {
-        let borrowed =
-            |values: &'a [String]| values.iter().map(|value| Cow::Borrowed(&**value)).collect();
         request::Get {
             profile: profile.as_str().into(),
             scope: borrowed(&self.scope),
@@ -46,12 +56,137 @@ impl GetOptions {
                 .map(|least| u32::try_from(least.as_secs()).unwrap_or(u32::MAX)),
             best_effort: self.best_effort,
             refresh: self.refresh,
-            timeout_ms: self
-                .timeout
-                .map(|whole| u32::try_from(whole.as_millis()).unwrap_or(u32::MAX)),
+            timeout_ms: self.timeout.map(whole_ms),
             interactive,
         }
     }
+
+    pub(crate) fn request2<'a>(
+        &'a self,
+        profile: &'a ProfileName,
+        interactive: bool,
+    ) -> request::Get2<'a> {
+        let request::Get {
+            profile,
+            scope,
+            audience,
+            resource,
+            min_valid_s,
+            best_effort,
+            refresh,
+            timeout_ms,
+            interactive,
+        } = self.request(profile, interactive);
+        request::Get2 {
+            profile,
+            scope,
+            audience,
+            resource,
+            min_valid_s,
+            best_effort,
+            refresh,
+            timeout_ms,
+            interactive,
+            uses: self.uses,
+            wait_ms: self.wait.map(whole_ms),
+        }
+    }
+}
+
+/// What to renew; the default is the profile's plain token.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RefreshOptions {
+    /// In place of the profile's; one scope each.
+    pub scope: Vec<String>,
+    /// In place of the profile's.
+    pub audience: Vec<String>,
+    /// RFC 8707; in place of the profile's.
+    pub resource: Vec<String>,
+    /// The whole wait; absent: 30 s.
+    pub timeout: Option<Duration>,
+}
+
+impl RefreshOptions {
+    pub(crate) fn request<'a>(
+        &'a self,
+        profile: &'a ProfileName,
+        interactive: bool,
+    ) -> request::Refresh<'a> {
+        request::Refresh {
+            profile: profile.as_str().into(),
+            scope: borrowed(&self.scope),
+            audience: borrowed(&self.audience),
+            resource: borrowed(&self.resource),
+            timeout_ms: self.timeout.map(whole_ms),
+            interactive,
+        }
+    }
+}
+
+/// What an API said to a token.
+#[derive(Clone, Debug)]
+pub struct Report {
+    status: u16,
+    retry_after: Option<Duration>,
+    member: Option<ProfileName>,
+    token: Option<Secret>,
+    token_sha256: Option<String>,
+}
+
+impl Report {
+    /// 401 for a token that is not accepted, which must be named; 403 for one that may not do this; 429 for
+    /// too many uses.
+    pub fn new(status: u16) -> Self {
+        Self { status, retry_after: None, member: None, token: None, token_sha256: None }
+    }
+
+    /// How long the API said to wait.
+    #[must_use]
+    pub fn retry_after(mut self, wait: Duration) -> Self {
+        self.retry_after = Some(wait);
+        self
+    }
+
+    /// The member of a pool that it happened to.
+    #[must_use]
+    pub fn member(mut self, member: ProfileName) -> Self {
+        self.member = Some(member);
+        self
+    }
+
+    /// The token it happened to.
+    #[must_use]
+    pub fn token(mut self, token: Secret) -> Self {
+        self.token = Some(token);
+        self
+    }
+
+    /// The SHA-256 of the token it happened to, in hex.
+    #[must_use]
+    pub fn token_sha256(mut self, digits: impl Into<String>) -> Self {
+        self.token_sha256 = Some(digits.into());
+        self
+    }
+
+    pub(crate) fn request<'a>(&'a self, profile: &'a ProfileName) -> request::Report<'a> {
+        let whole_s = |wait: Duration| u32::try_from(wait.as_secs()).unwrap_or(u32::MAX);
+        request::Report {
+            profile: profile.as_str().into(),
+            member: self.member.as_ref().map(|member| member.as_str().into()),
+            status: self.status,
+            retry_after_s: self.retry_after.map(whole_s),
+            token: self.token.as_ref().map(SecretStr::from),
+            token_sha256: self.token_sha256.as_deref().map(Cow::Borrowed),
+        }
+    }
+}
+
+fn borrowed(values: &[String]) -> Vec<Cow<'_, str>> {
+    values.iter().map(|value| Cow::Borrowed(&**value)).collect()
+}
+
+fn whole_ms(wait: Duration) -> u32 {
+    u32::try_from(wait.as_millis()).unwrap_or(u32::MAX)
 }
 
 /// An access token, good when the agent answered.
@@ -66,6 +201,8 @@ pub struct Token {
     /// The granted scopes where the provider named them, else those asked for, separated by spaces.
     pub scope: String,
     pub profile: String,
+    /// The member of a pool whose token it is, where that was asked for.
+    pub member: Option<String>,
     /// False when the provider gives no token that lives as long as was wanted.
     pub min_valid_met: bool,
     /// For a person, such as why `min_valid_met` is false.
@@ -92,6 +229,25 @@ impl From<response::Token<'_>> for Token {
             expires_in: token.expires_in,
             scope: token.scope.into_owned(),
             profile: token.profile.into_owned(),
+            member: None,
+            min_valid_met: token.min_valid_met,
+            warning: token.warning.map(Cow::into_owned),
+            extra: token.extra.to_secret(),
+            template: token.header.into_owned(),
+        }
+    }
+}
+
+impl From<response::Token2<'_>> for Token {
+    fn from(token: response::Token2<'_>) -> Self {
+        Self {
+            access_token: token.access_token.to_secret(),
+            token_type: token.token_type.into_owned(),
+            expires_at: token.expires_at,
+            expires_in: token.expires_in,
+            scope: token.scope.into_owned(),
+            profile: token.profile.into_owned(),
+            member: token.member.map(Cow::into_owned),
             min_valid_met: token.min_valid_met,
             warning: token.warning.map(Cow::into_owned),
             extra: token.extra.to_secret(),

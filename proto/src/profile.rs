@@ -2,6 +2,7 @@
 
 use std::borrow::Borrow;
 use std::fmt;
+use std::sync::Arc;
 
 use thiserror::Error;
 
@@ -10,7 +11,7 @@ pub const NAME_BYTES_MAX: usize = 64;
 
 /// A profile's name: `[a-z0-9][a-z0-9._-]{0,63}`. It is a file name too, so nothing else is let in.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ProfileName(String);
+pub struct ProfileName(Arc<str>);
 
 /// The text is not a profile name.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
@@ -30,7 +31,7 @@ impl ProfileName {
                     && rest.iter().all(|&byte| body(byte) || b"._-".contains(&byte))
             }
         };
-        if fits { Ok(Self(text.to_owned())) } else { Err(NameError(crate::escape::shown(text))) }
+        if fits { Ok(Self(text.into())) } else { Err(NameError(crate::escape::shown(text))) }
     }
 
     pub fn as_str(&self) -> &str {

@@ -47,6 +47,19 @@ pub enum Request<'a> {
     Answer(Answer<'a>),
     /// Ends the request under way; the agent answers it with an error of kind `cancelled`.
     Cancel(Cancel),
+    #[serde(borrow)]
+    Get2(Get2<'a>),
+    #[serde(borrow)]
+    Refresh(Refresh<'a>),
+    #[serde(borrow)]
+    Report(Report<'a>),
+    #[serde(borrow)]
+    Why(Why<'a>),
+    Status2(Status2),
+    #[serde(borrow)]
+    SetSecret2(SetSecret2<'a>),
+    #[serde(borrow)]
+    Add2(Add2<'a>),
 }
 
 /// Asks for an access token.
@@ -75,6 +88,147 @@ pub struct Get<'a> {
     #[serde(default)]
     pub timeout_ms: Option<u32>,
     /// Whether this client can answer an `Ask`.
+    #[serde(default)]
+    pub interactive: bool,
+}
+
+/// Asks for an access token, which may come from a pool. Answered by `Done::Token2`.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Get2<'a> {
+    #[serde(borrow)]
+    pub profile: Cow<'a, str>,
+    /// Scopes to ask for in place of the profile's.
+    #[serde(default)]
+    pub scope: Vec<Cow<'a, str>>,
+    #[serde(default)]
+    pub audience: Vec<Cow<'a, str>>,
+    #[serde(default)]
+    pub resource: Vec<Cow<'a, str>>,
+    /// Least validity in seconds; absent: 60 s or a tenth of the lifetime, whichever is less.
+    #[serde(default)]
+    pub min_valid_s: Option<u32>,
+    /// Serve what there is even below an explicit `min_valid_s`, and even while the API said to slow down.
+    #[serde(default)]
+    pub best_effort: bool,
+    /// Ask the provider for a new token.
+    #[serde(default)]
+    pub refresh: bool,
+    /// The whole wait for a token, in milliseconds; absent: 30 s.
+    #[serde(default)]
+    pub timeout_ms: Option<u32>,
+    /// Whether this client can answer an `Ask`.
+    #[serde(default)]
+    pub interactive: bool,
+    /// Uses that are booked against a rate limit; absent: one.
+    #[serde(default)]
+    pub uses: Option<u32>,
+    /// How long to wait for a free slot or for the end of a cool-down, in milliseconds; absent: not at all.
+    #[serde(default)]
+    pub wait_ms: Option<u32>,
+}
+
+/// Renews a token now. Answered by `Said`.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Refresh<'a> {
+    #[serde(borrow)]
+    pub profile: Cow<'a, str>,
+    #[serde(default)]
+    pub scope: Vec<Cow<'a, str>>,
+    #[serde(default)]
+    pub audience: Vec<Cow<'a, str>>,
+    #[serde(default)]
+    pub resource: Vec<Cow<'a, str>>,
+    /// The whole wait, in milliseconds; absent: 30 s.
+    #[serde(default)]
+    pub timeout_ms: Option<u32>,
+    #[serde(default)]
+    pub interactive: bool,
+}
+
+/// Tells what an API said to a token. Answered by `Said`.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Report<'a> {
+    #[serde(borrow)]
+    pub profile: Cow<'a, str>,
+    /// The member of a pool that it happened to; absent: found by the token.
+    #[serde(default, borrow)]
+    pub member: Option<Cow<'a, str>>,
+    /// 401, 403 or 429.
+    pub status: u16,
+    /// From the API's Retry-After, in seconds.
+    #[serde(default)]
+    pub retry_after_s: Option<u32>,
+    /// The token itself,
+    #[serde(default, borrow)]
+    pub token: Option<SecretStr<'a>>,
+    /// or its SHA-256 in hex; a 401 needs one of the two.
+    #[serde(default, borrow)]
+    pub token_sha256: Option<Cow<'a, str>>,
+}
+
+/// Asks what a profile has been doing: an `Item` for each attempt, oldest first, then `Done::Why`.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Why<'a> {
+    #[serde(borrow)]
+    pub profile: Cow<'a, str>,
+}
+
+/// The state of every profile, one `Item::Status2` each.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Status2 {}
+
+/// Stores a secret of a profile, for the origins that its configuration names now.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SetSecret2<'a> {
+    #[serde(borrow)]
+    pub profile: Cow<'a, str>,
+    /// Absent: the grant's own, `client_secret`, `refresh_token` or `key`.
+    #[serde(borrow, default)]
+    pub name: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    pub value: SecretStr<'a>,
+    /// Beside the present one: it is tried when that is refused, and takes its place when it works.
+    #[serde(default)]
+    pub next: bool,
+    /// When it ends, Unix seconds.
+    #[serde(default)]
+    pub expires_at: Option<i64>,
+    #[serde(default)]
+    pub interactive: bool,
+}
+
+/// A secret, what it is called in its entry, and when it ends.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DatedSecret<'a> {
+    #[serde(borrow)]
+    pub name: Cow<'a, str>,
+    #[serde(borrow)]
+    pub value: SecretStr<'a>,
+    /// Unix seconds.
+    #[serde(default)]
+    pub expires_at: Option<i64>,
+}
+
+/// Adds a profile with its secrets.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Add2<'a> {
+    #[serde(borrow)]
+    pub profile: Cow<'a, str>,
+    #[serde(default)]
+    pub settings: Vec<Assignment<'a>>,
+    #[serde(default, borrow)]
+    pub secrets: Vec<DatedSecret<'a>>,
+    /// Takes the place of a profile of that name.
+    #[serde(default)]
+    pub replace: bool,
     #[serde(default)]
     pub interactive: bool,
 }

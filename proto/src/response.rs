@@ -53,6 +53,10 @@ pub enum Item<'a> {
     /// TOML for the user to put into config.toml by hand.
     #[serde(borrow)]
     Paste(Paste<'a>),
+    #[serde(borrow)]
+    Status2(StatusRow2<'a>),
+    #[serde(borrow)]
+    Attempt(AttemptRow<'a>),
 }
 
 /// A profile as `list` shows it.
@@ -89,6 +93,69 @@ pub struct StatusRow<'a> {
     pub unsaved: bool,
 }
 
+/// What a profile's plain token is doing, as `status` shows it.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct StatusRow2<'a> {
+    #[serde(borrow)]
+    pub profile: Cow<'a, str>,
+    /// As in [`StatusRow`], and `login` where a person is needed, `cooling` while the API said to slow down.
+    #[serde(borrow)]
+    pub state: Cow<'a, str>,
+    /// Unix seconds; null when there is no token.
+    pub issued_at: Option<i64>,
+    /// Unix seconds; null when there is no token or it never expires.
+    pub expires_at: Option<i64>,
+    /// When it is renewed or tried again, Unix seconds.
+    pub next_at: Option<i64>,
+    /// When somebody last asked for it, Unix seconds.
+    pub last_used_at: Option<i64>,
+    /// Why the last attempt failed.
+    #[serde(borrow)]
+    pub error: Option<WireFailure<'a>>,
+    /// What `tokctl get` would exit with, as far as is known without asking the provider; 0: it has a token.
+    pub exit: u8,
+    /// Whether the newest token is in memory only because the vault could not be written.
+    pub unsaved: bool,
+    /// What a person should see to before it becomes an error, one line each.
+    pub warnings: Vec<String>,
+    /// The members of a pool.
+    pub members: Vec<Member>,
+}
+
+/// A member of a pool.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Member {
+    pub profile: String,
+    /// Whether it is handed out in its turn.
+    pub free: bool,
+    /// When it is free again, Unix seconds, where that is known.
+    pub free_at: Option<i64>,
+    /// Uses that are left in the present period; null without a limit.
+    pub uses_left: Option<u32>,
+}
+
+/// One attempt to obtain a token, or one report of what an API said to it.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct AttemptRow<'a> {
+    /// Unix milliseconds.
+    pub at_ms: i64,
+    pub took_ms: u64,
+    /// What was sent, without secrets: `client_credentials scope=read`.
+    #[serde(borrow)]
+    pub what: Cow<'a, str>,
+    /// Where to; empty for a report.
+    #[serde(borrow)]
+    pub origin: Cow<'a, str>,
+    /// The HTTP status of the answer.
+    pub status: Option<u16>,
+    /// What came of it.
+    #[serde(borrow)]
+    pub result: Cow<'a, str>,
+    /// The kind of the failure; null when a token came.
+    #[serde(borrow)]
+    pub kind: Option<Cow<'a, str>>,
+}
+
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Paste<'a> {
     #[serde(borrow)]
@@ -109,6 +176,10 @@ pub enum Done<'a> {
     Config(Config<'a>),
     #[serde(borrow)]
     Agent(Agent<'a>),
+    #[serde(borrow)]
+    Token2(Token2<'a>),
+    #[serde(borrow)]
+    Why(Why<'a>),
 }
 
 /// An access token, good now.
@@ -138,6 +209,48 @@ pub struct Token<'a> {
     /// The provider's further fields, one JSON object as text; empty when there are none.
     #[serde(borrow)]
     pub extra: SecretStr<'a>,
+}
+
+/// An access token, good now.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Token2<'a> {
+    #[serde(borrow)]
+    pub access_token: SecretStr<'a>,
+    #[serde(borrow)]
+    pub token_type: Cow<'a, str>,
+    /// Unix seconds; null when it never expires or the provider does not say.
+    pub expires_at: Option<i64>,
+    /// Seconds left when the agent answered.
+    pub expires_in: Option<i64>,
+    /// The granted scopes where the provider named them, else those asked for, separated by spaces.
+    #[serde(borrow)]
+    pub scope: Cow<'a, str>,
+    #[serde(borrow)]
+    pub profile: Cow<'a, str>,
+    /// How the token is used, with `{token}` or `{basic}` in it.
+    #[serde(borrow)]
+    pub header: Cow<'a, str>,
+    /// False when the provider gives no token that lives as long as was wanted.
+    pub min_valid_met: bool,
+    /// For stderr.
+    #[serde(borrow)]
+    pub warning: Option<Cow<'a, str>>,
+    /// The provider's further fields, one JSON object as text; empty when there are none.
+    #[serde(borrow)]
+    pub extra: SecretStr<'a>,
+    /// The member whose token it is, where the profile is a pool.
+    #[serde(borrow)]
+    pub member: Option<Cow<'a, str>>,
+}
+
+/// How a profile stands, after its attempts.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Why<'a> {
+    #[serde(borrow)]
+    pub status: StatusRow2<'a>,
+    /// What happens next and when, or who has to do what.
+    #[serde(borrow)]
+    pub next: Cow<'a, str>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]

@@ -33,7 +33,7 @@ const fn setting(name: &'static str, shape: Shape, help: &'static str) -> Settin
 }
 
 /// The grants of this version.
-pub const GRANTS: &[&str] = &["client_credentials", "api_key"];
+pub const GRANTS: &[&str] = &["client_credentials", "refresh_token", "api_key"];
 /// The ways to authenticate a client at the token endpoint (RFC 6749 section 2.3).
 pub const CLIENT_AUTHS: &[&str] = &["basic", "basic_raw", "post", "none"];
 
@@ -54,6 +54,34 @@ pub const PROFILE: &[Setting] = &[
     setting("params", Shape::Table, "further parameters of the token request"),
     setting("body", Shape::Word(&["form", "json"]), "encoding of the token request"),
     setting("assume_ttl", Shape::Duration, "lifetime of a token whose reply names none"),
+    setting(
+        "refresh_ahead",
+        Shape::Text,
+        "how early a token is renewed: `20%` of its lifetime, or `5m`",
+    ),
+    setting("refresh_ahead_max", Shape::Duration, "never earlier than this before its end"),
+    setting(
+        "keep",
+        Shape::Word(&["always", "used", "on_demand"]),
+        "renew ahead always, while somebody uses the token, or not at all",
+    ),
+    setting("keep_idle", Shape::Duration, "how long after its last use a token is still renewed"),
+    setting(
+        "refresh_token_idle",
+        Shape::Duration,
+        "the provider lets an unused refresh token die after this",
+    ),
+    setting(
+        "rotation",
+        Shape::Word(&["strict", "grace", "none"]),
+        "whether a refresh token may be presented again when an answer was lost",
+    ),
+    setting(
+        "pool",
+        Shape::List,
+        "profiles whose tokens are handed out in turn, in place of a grant",
+    ),
+    setting("rate_limit", Shape::Text, "uses of each member of the pool, as in `60/min`"),
     setting("header", Shape::Text, "how the token is used, as in `X-Api-Key: {token}`"),
     setting("api_urls", Shape::List, "where the token may be used"),
     setting("ca_file", Shape::Text, "a further certificate authority (PEM) for this provider"),
@@ -77,6 +105,7 @@ pub fn find(table: &'static [Setting], name: &str) -> Option<&'static Setting> {
 pub fn secret_of(grant: &str) -> &'static str {
     match grant {
         "api_key" => "key",
+        "refresh_token" => "refresh_token",
         _ => "client_secret",
     }
 }

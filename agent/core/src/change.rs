@@ -1,23 +1,27 @@
 //! What an edit of the configuration, a new secret or another vault leaves standing.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use tokctl_proto::ProfileName;
+use tokctl_proto::{ProfileName, TokenKey};
 
-use crate::core::{Core, Worth};
+use crate::core::Core;
 use crate::effect::{Effect, Reply};
 use crate::event::Changed;
+use crate::flight::Worth;
 use crate::key::Key;
-use crate::lane::LaneId;
+use crate::lane::{LaneId, is_plain};
 use crate::profile::{Lanes, Profile, Source};
+use crate::waiters::Wants;
 
 impl Core {
     pub(crate) fn changed(&mut self, changed: Changed) {
+        let is_all = changed.profiles.is_some() || changed.vault.is_some();
         if let Some(profiles) = changed.profiles {
             self.reconfigure(profiles);
         }
-        for name in changed.entries {
-            self.entry_changed(&name);
+        for name in &changed.entries {
+            self.entry_changed(name);
         }
         if let Some(vault) = changed.vault {
             self.replaced_vault(vault);
@@ -28,27 +32,59 @@ impl Core {
                 Err(failure) => Reply::Failed(failure),
             };
             self.effects.push(Effect::Reply { request, reply });
+            self.release(request);
         }
-        self.resume_all();
+        match is_all {
+            true => self.resume_all(),
+            false => {
+                for name in &changed.entries {
+                    self.resume(name);
+                }
+            }
+        }
+        self.hear_reports();
     }
 
     /// Takes a new configuration over: what changed starts afresh, what stayed keeps its tokens.
     fn reconfigure(&mut self, profiles: BTreeMap<ProfileName, Profile>) {
         let old = std::mem::replace(&mut self.profiles, profiles);
-        let names: BTreeSet<ProfileName> = old
-            .iter()
-            .filter(|(name, profile)| self.profiles.get(*name) != Some(profile))
-            .map(|(name, _)| name.clone())
-            .collect();
-        for name in &names {
-            self.drop_profile_state(name);
+        for (name, before) in &old {
+            match self.profiles.get(name) {
+                Some(now) if (&now.source, now.revision) == (&before.source, before.revision) => {}
+                Some(now) if is_pool(now) && is_pool(before) => {}
+                _ => self.drop_profile_state(name),
+            }
         }
+        for name in old
+            .keys()
+            .filter(|name| !self.profiles.contains_key(*name))
+            .cloned()
+            .collect::<Vec<_>>()
+        {
+            self.books.remove(&name);
+            self.turns.remove(&name);
+            self.traffic_forget(&name);
+            let failure = self.no_such_profile(&name);
+            self.refuse_reports(&name, &failure);
+        }
+        // A caller of a pool may wait for a member that is none any more; when it has one, it has it.
+        for get in self.parked.take_all(self.now.boot) {
+            self.get(get);
+        }
+        for flight in self.flights.values().map(|flight| flight.lane.clone()).collect::<Vec<_>>() {
+            self.touch(&flight);
+        }
+        self.touch_all();
         for request in self.waiters.all() {
             let gone = self
                 .waiters
                 .get(request)
-                .filter(|waiter| !self.profiles.contains_key(&waiter.key.profile))
-                .map(|waiter| waiter.key.profile.clone());
+                .map(|waiter| match &waiter.wants {
+                    Wants::FromPool { pool, .. } if !self.profiles.contains_key(pool) => pool,
+                    _ => &waiter.key.profile,
+                })
+                .filter(|name| !self.profiles.contains_key(*name))
+                .cloned();
             if let Some(name) = gone {
                 self.waiters.remove(request);
                 let failure = self.no_such_profile(&name);
@@ -61,57 +97,96 @@ impl Core {
     /// Forgets a profile's tokens and failures. Attempts that are under way still hold their lane until
     /// they are answered, and callers still wait.
     pub(crate) fn drop_profile_state(&mut self, name: &ProfileName) {
-        self.entries.remove(name);
+        self.outdate(name);
+        self.outdate_flights(name);
         let is_there = self.profiles.contains_key(name);
-        self.keys.retain(|key, state| {
-            if key.profile == *name {
-                let (obtained, last_used) = (state.obtained, state.last_used);
-                *state = Key { obtained, last_used, ..Key::default() };
+        for key in self.keys_of(name) {
+            match self.keys.get_mut(&key) {
+                Some(state) if is_there => {
+                    let (obtained, last_used) = (state.obtained, state.last_used);
+                    *state = Key { obtained, last_used, ..Key::default() };
+                }
+                _ => {
+                    self.keys.remove(&key);
+                }
             }
-            is_there || key.profile != *name
-        });
+        }
         self.forgive(name);
         self.sweep_lanes(name);
     }
 
+    /// The lanes of a profile.
+    pub(crate) fn lanes_of(&self, name: &ProfileName) -> Vec<LaneId> {
+        let first = LaneId::of(&Source::Stored, &Arc::new(TokenKey::plain(name.clone())));
+        let lanes = self.lanes.range(first..).map(|(id, _)| id);
+        lanes.take_while(|id| id.profile() == name).cloned().collect()
+    }
+
     /// Drops the lanes of a profile that have neither a key nor anything to remember.
     pub(crate) fn sweep_lanes(&mut self, name: &ProfileName) {
-        let source = self.profiles.get(name).map(|profile| profile.source);
-        self.lanes.retain(|id, lane| {
-            let kept = match (id, source) {
-                (LaneId::Key(key), Some(Source::Provider(Lanes::PerKey))) => {
-                    self.keys.contains_key(key)
-                }
-                (LaneId::Profile(_), Some(Source::Provider(Lanes::Shared))) => true,
-                _ => false,
+        let source = self.profiles.get(name).map(|profile| profile.source.clone());
+        for id in self.lanes_of(name) {
+            let is_kept = match &source {
+                Some(Source::Provider(Lanes::PerKey)) => self.keys.contains_key(id.key()),
+                Some(Source::Provider(Lanes::Shared)) => is_plain(id.key()),
+                Some(Source::Stored | Source::Pool(_)) | None => false,
             };
-            let rests = lane.in_flight.is_some() || lane.not_before > self.now.boot;
-            kept || rests || id.profile() != name
-        });
+            let Some(lane) = self.lanes.get(&id) else { continue };
+            let is_busy = lane.in_flight.is_some() || lane.unsaved.is_some();
+            if is_kept || is_busy || lane.not_before > self.now.boot {
+                continue;
+            }
+            self.leave_queue(&id);
+            if let Some(lane) = self.lanes.remove(&id) {
+                self.agenda.remove(&id, lane.due);
+            }
+        }
     }
 
     fn forgive(&mut self, name: &ProfileName) {
-        for (id, lane) in &mut self.lanes {
-            if id.profile() == name {
+        for id in self.lanes_of(name) {
+            if let Some(lane) = self.lanes.get_mut(&id) {
                 lane.forgive();
             }
+            self.touch(&id);
+        }
+    }
+
+    /// Takes a profile that is gone out of the queues.
+    fn traffic_forget(&mut self, name: &ProfileName) {
+        for id in self.lanes_of(name) {
+            self.leave_queue(&id);
+        }
+    }
+
+    /// What is under way was begun with another entry or other settings.
+    fn outdate_flights(&mut self, name: &ProfileName) {
+        let sent = self.flights.values_mut().filter(|flight| flight.key.profile == *name);
+        for flight in sent.filter(|flight| flight.worth == Worth::Everything) {
+            flight.worth = Worth::Token;
         }
     }
 
     /// An entry was written from outside the core: past failures say nothing about it, and a key that it
     /// stores may be another.
     fn entry_changed(&mut self, name: &ProfileName) {
-        self.entries.remove(name);
+        self.outdate(name);
         self.forgive(name);
-        let sent = self.attempts.values_mut().filter(|attempt| attempt.key.profile == *name);
-        for attempt in sent.filter(|attempt| attempt.worth == Worth::Everything) {
-            attempt.worth = Worth::Token;
+        if let Some(book) = self.books.get_mut(name) {
+            book.refused_at = None;
         }
+        self.outdate_flights(name);
         let stored =
             self.profiles.get(name).is_some_and(|profile| profile.source == Source::Stored);
-        for (_, state) in self.keys.iter_mut().filter(|(key, _)| stored && key.profile == *name) {
-            state.token = None;
-            state.times = None;
+        for key in self.keys_of(name) {
+            if let Some(state) = self.keys.get_mut(&key).filter(|_| stored) {
+                state.token = None;
+                state.times = None;
+            }
         }
     }
+}
+
+fn is_pool(profile: &Profile) -> bool {
+    matches!(profile.source, Source::Pool(_))
 }

@@ -1,30 +1,45 @@
 //! The state and its one entrance: `handle(now, event)`.
 //!
 //! Decisions live beside their data: `get.rs` decides what a caller gets, `renew.rs` when a provider is
-//! asked, `lock.rs` who may open the vault, `change.rs` what outlives an edit. This file only routes.
+//! asked, `flight.rs` what its answer changes, `traffic.rs` how many it is asked for at a time, `lock.rs` who
+//! may open the vault, `change.rs` what outlives an edit. This file only routes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokctl_proto::token::KEYS_PER_PROFILE_MAX;
 use tokctl_proto::{BootMs, Failure, Kind, Now, ProfileName, TokenKey};
 
+use crate::agenda::Agenda;
+use crate::book::Book;
 use crate::effect::{Effect, Reply};
-use crate::event::{AttemptId, Event, RequestId, SaveId, Start, Vault};
+use crate::entry::Entry;
+use crate::event::{AttemptId, Event, Report, RequestId, SaveId, Start, Vault};
+use crate::flight::Flight;
+use crate::get::stopping;
+use crate::hold::Holds;
 use crate::key::{Key, Saving, Times};
-use crate::lane::{Lane, LaneId};
+use crate::lane::{Lane, LaneId, is_plain};
 use crate::lock::Lock;
-use crate::outcome::{Class, Trouble};
+use crate::parked::Parked;
 use crate::policy;
-use crate::profile::Profile;
+use crate::pool::Turns;
+use crate::profile::{Policy, Profile};
 use crate::rng::Rng;
-use crate::schedule::{Schedule, ScheduledKey};
 use crate::token::Token;
+use crate::traffic::Traffic;
 use crate::waiters::Waiters;
 
-/// The schedule is written at most this often.
+/// The schedule is written at most this often, with many keys less often, since all of it is written each time.
 const SCHEDULE_EVERY: Duration = Duration::from_secs(60);
+const SCHEDULE_EVERY_EACH: Duration = Duration::from_millis(90);
+const SCHEDULE_EVERY_MAX: Duration = Duration::from_secs(900);
+
+/// What must survive a kill is written this long after the last time at the earliest,
+const SCHEDULE_SOON: Duration = Duration::from_secs(1);
+/// and so much later for each key that is written with it.
+const SCHEDULE_SOON_EACH: Duration = Duration::from_micros(100);
 
 /// Everything the agent has to decide with.
 #[derive(Debug)]
@@ -34,68 +49,57 @@ pub struct Core {
     pub(crate) lock: Lock,
     pub(crate) profiles: BTreeMap<ProfileName, Profile>,
     pub(crate) entries: BTreeMap<ProfileName, Entry>,
-    pub(crate) keys: BTreeMap<TokenKey, Key>,
+    pub(crate) books: BTreeMap<ProfileName, Book>,
+    pub(crate) keys: BTreeMap<Arc<TokenKey>, Key>,
     pub(crate) lanes: BTreeMap<LaneId, Lane>,
-    pub(crate) attempts: BTreeMap<AttemptId, Attempt>,
+    pub(crate) turns: BTreeMap<ProfileName, Turns>,
+    pub(crate) flights: BTreeMap<AttemptId, Flight>,
+    /// What each write that has not been acknowledged is for.
+    pub(crate) saves: BTreeMap<SaveId, Saved>,
+    pub(crate) traffic: Traffic,
     pub(crate) waiters: Waiters,
+    pub(crate) parked: Parked,
+    pub(crate) holds: Holds,
+    /// Reports that wait until the entry they are about has been read.
+    pub(crate) reports: Vec<Report>,
     pub(crate) effects: Vec<Effect>,
+    /// Lanes that something was done to in this step.
+    pub(crate) touched: BTreeSet<LaneId>,
+    pub(crate) agenda: Agenda,
+    pub(crate) is_stopping: bool,
+    /// The last schedule of this run is written.
+    is_closed: bool,
     last_id: u64,
-    due: Due,
-    schedule_due: Option<BootMs>,
-    /// No schedule was found: read all entries once somebody has been served.
-    pub(crate) rebuild: bool,
+    pub(crate) schedule_due: Option<BootMs>,
+    schedule_written: Option<BootMs>,
+    pub(crate) rebuild: Rebuild,
 }
 
-/// The clocks part by less than this between two looks at all lanes unless somebody sets one of them: they
-/// are read one after the other, and the wall clock is slewed.
-const DRIFT_MAX: Duration = Duration::from_millis(50);
-
-/// When something is due by itself.
-#[derive(Clone, Copy, Debug, Default)]
-struct Due {
-    at: Option<BootMs>,
-    /// When all lanes were looked at.
-    as_of: Now,
+/// The reading of all entries where no schedule was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Rebuild {
+    None,
+    /// It begins when somebody has been served, and not a moment earlier.
+    Wanted,
+    /// It has come to this profile.
+    UnderWay(ProfileName),
 }
 
-impl Due {
-    fn or_sooner(self, at: Option<BootMs>) -> Self {
-        Self { at: self.at.into_iter().chain(at).min(), ..self }
-    }
-
-    /// Whether the wall clock has run on with the boot clock since.
-    fn holds_at(&self, now: Now) -> bool {
-        let expected = self.as_of.wall.plus(now.boot.since(self.as_of.boot));
-        now.wall.since(expected).max(expected.since(now.wall)) <= DRIFT_MAX
-    }
-}
-
-/// How far an entry has been read. An entry that is not in the map has not been.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Entry {
-    Loading,
-    Loaded,
-}
-
-/// A request to a provider that is under way.
+/// What a write was for.
 #[derive(Clone, Debug)]
-pub(crate) struct Attempt {
-    pub(crate) key: TokenKey,
-    pub(crate) lane: LaneId,
-    pub(crate) sent_at: BootMs,
-    /// The profile's revision when it was sent.
-    pub(crate) revision: u64,
-    pub(crate) worth: Worth,
-}
-
-/// What the answer to an attempt is still good for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Worth {
-    Everything,
-    /// The entry was written since it was sent: a failure is the old secret's.
-    Token,
-    /// Another vault has taken the place of the one it was sent from.
-    Nothing,
+pub(crate) enum Saved {
+    Intent(AttemptId),
+    Answer(AttemptId),
+    /// What a refresh token was spent for.
+    Rotation(AttemptId),
+    /// The same, tried again after its lane was done with the attempt.
+    Unsaved(LaneId),
+    /// A token that came without a refresh token.
+    Token {
+        key: Arc<TokenKey>,
+        /// With it the client secret that waited takes the place of the present one.
+        promote: bool,
+    },
 }
 
 impl Core {
@@ -107,35 +111,36 @@ impl Core {
             lock: Lock::new(),
             profiles: BTreeMap::new(),
             entries: BTreeMap::new(),
+            books: BTreeMap::new(),
             keys: BTreeMap::new(),
             lanes: BTreeMap::new(),
-            attempts: BTreeMap::new(),
+            turns: BTreeMap::new(),
+            flights: BTreeMap::new(),
+            saves: BTreeMap::new(),
+            traffic: Traffic::default(),
             waiters: Waiters::default(),
+            parked: Parked::default(),
+            holds: Holds::default(),
+            reports: Vec::new(),
             effects: Vec::new(),
+            touched: BTreeSet::new(),
+            agenda: Agenda::default(),
+            is_stopping: false,
+            is_closed: false,
             last_id: 0,
-            due: Due::default(),
             schedule_due: None,
-            rebuild: false,
+            schedule_written: None,
+            rebuild: Rebuild::None,
         }
     }
 
     /// Takes one event at the time it is handled and says what is to be done, in order.
     pub fn handle(&mut self, now: Now, event: Event) -> Vec<Effect> {
-        self.now = now;
-        if let Event::Get(get) = event {
-            let served = self.get(get);
-            self.due = match served {
-                // The way of nearly every request: no look at what the other lanes are about.
-                Some(lane) if self.due.holds_at(now) => {
-                    let lane = self.lanes.get(&lane).and_then(|state| self.lane_due(&lane, state));
-                    self.due.or_sooner(lane).or_sooner(self.schedule_due)
-                }
-                _ => self.work_out_due(),
-            };
-        } else {
-            self.take(event);
-            self.due = self.work_out_due();
-        }
+        let before = std::mem::replace(&mut self.now, now);
+        self.notice_sleep(before);
+        self.take(event);
+        self.settle_agenda();
+        self.close_the_books();
         std::mem::take(&mut self.effects)
     }
 
@@ -143,10 +148,10 @@ impl Core {
         match event {
             Event::Start(start) => self.start(start),
             Event::Tick => self.tick(),
-            Event::Get(get) => {
-                self.get(get);
-            }
-            Event::Admit { request, interactive } => self.admit(request, interactive),
+            Event::Get(get) => self.get(get),
+            Event::Refresh(refresh) => self.refresh(refresh),
+            Event::Report(report) => self.report(report),
+            Event::Admit { request, interactive, alone } => self.admit(request, interactive, alone),
             Event::Unlock { request, passphrase, interactive } => {
                 self.unlock(request, passphrase, interactive);
             }
@@ -165,121 +170,116 @@ impl Core {
             Event::Answered { attempt, result } => self.answered(attempt, result),
             Event::Classified { attempt, outcome } => self.classified(attempt, outcome),
             Event::Saved { save, result } => self.saved(save, result),
+            Event::Buried { attempt, result } => self.buried(attempt, result),
             Event::Changed(changed) => self.changed(changed),
             Event::Stop => self.stop(),
         }
     }
 
-    /// When `Event::Tick` is due, worked out anew from the wall as of the last event; `None` when nothing
-    /// will ever be due by itself. It may be early, never late.
-    pub fn poll_timeout(&self) -> Option<BootMs> {
-        self.due.at
-    }
-
-    fn work_out_due(&self) -> Due {
-        let renewals = self.lanes.iter().filter_map(|(id, lane)| self.lane_due(id, lane));
-        let saves = self.keys.values().filter_map(|key| match key.saving {
-            Saving::Failed { retry_at, .. } if self.lock.is_open() => Some(retry_at),
-            _ => None,
-        });
-        let others = self.waiters.next_deadline().into_iter().chain(self.schedule_due);
-        Due { at: renewals.chain(saves).chain(others).min(), as_of: self.now }
-    }
-
     fn start(&mut self, start: Start) {
         self.profiles = start.profiles;
-        self.rebuild = start.schedule.is_none();
-        for scheduled in start.schedule.unwrap_or_default().keys {
-            self.restore(scheduled);
-        }
+        self.rebuild = match start.schedule {
+            Some(_) => Rebuild::None,
+            None => Rebuild::Wanted,
+        };
+        self.restore(start.schedule.unwrap_or_default());
         self.found_vault(start.vault);
     }
 
-    /// Takes over what the last run knew of a key.
-    fn restore(&mut self, scheduled: ScheduledKey) {
-        let Some(profile) = self.profiles.get(&scheduled.key.profile) else { return };
-        let source = profile.source;
-        self.make_room(&scheduled.key.profile);
-        let lane = self.lanes.entry(LaneId::of(source, &scheduled.key)).or_default();
-        if let Some(at) = scheduled.cool_down {
-            // A clock that was wrong when this was written must not silence the lane for ever.
-            let wait = at.since(self.now.wall).min(Duration::from_secs(3600));
-            lane.not_before = lane.not_before.max(self.now.boot.plus(wait));
-            let failure = Failure::new(
-                Kind::ProviderFailed,
-                "the last request failed before the agent restarted",
-            );
-            lane.trouble = Some(Trouble::new(Class::Retry, failure));
-        }
-        lane.failures = lane.failures.max(scheduled.failures);
-        let times = scheduled.issued_at.map(|issued_at| {
-            let lead = self.jittered_lead(scheduled.expires_at.map(|end| end.since(issued_at)));
-            Times::of(self.now, issued_at, scheduled.expires_at, Duration::ZERO, lead)
-        });
-        let last_used = scheduled.last_used;
-        self.keys.insert(scheduled.key, Key { times, last_used, ..Key::default() });
-    }
-
     fn tick(&mut self) {
+        // Whoever has waited for a slot may have no time left to wait for a token.
+        while let Some(get) = self.parked.take_due(self.now.boot) {
+            self.get(get);
+        }
         while let Some(request) = self.waiters.overdue(self.now.boot) {
             self.time_out(request);
         }
-        let due: Vec<LaneId> = self.lanes.keys().cloned().collect();
-        for lane in due {
+        // What is due was worked out by another wall, if somebody has set it since.
+        self.settle_agenda();
+        for lane in self.agenda.take_due(self.now.boot) {
             self.pump(&lane);
         }
-        self.retry_saves();
+        self.pump_origins();
         if self.schedule_due.is_some_and(|due| due <= self.now.boot) {
-            self.schedule_due = None;
-            let schedule = self.schedule();
-            self.effects.push(Effect::SaveSchedule(schedule));
+            self.write_schedule();
         }
     }
 
     fn stop(&mut self) {
-        for request in self.waiters.all() {
+        self.is_stopping = true;
+        let waiting: Vec<RequestId> = self.waiters.all();
+        let reports = std::mem::take(&mut self.reports).into_iter().map(|report| report.request);
+        let others: Vec<RequestId> = self
+            .lock
+            .drain()
+            .into_iter()
+            .chain(self.parked.drain())
+            .chain(self.holds.drain())
+            .chain(reports)
+            .collect();
+        for request in waiting.into_iter().chain(others) {
             self.waiters.remove(request);
-            self.fail(request, Failure::new(Kind::NoAgent, "the agent is stopping"));
+            self.fail(request, stopping());
         }
-        for request in self.lock.drain() {
-            self.fail(request, Failure::new(Kind::NoAgent, "the agent is stopping"));
+        self.save_once_more();
+        if !self.is_quiet() {
+            self.write_schedule();
         }
-        let schedule = self.schedule();
-        self.effects.push(Effect::SaveSchedule(schedule));
+    }
+
+    /// What came to its end while the agent was stopping belongs into the schedule too.
+    fn close_the_books(&mut self) {
+        if self.is_stopping && !self.is_closed && self.is_quiet() {
+            self.is_closed = true;
+            self.write_schedule();
+        }
+    }
+
+    /// After `Event::Stop`: whether nothing is under way that would be lost, so that the process may end.
+    pub fn is_quiet(&self) -> bool {
+        let is_saved = !self.lanes.values().any(|lane| lane.unsaved.is_some());
+        let is_idle = self.saves.is_empty() && !self.flights.values().any(Flight::is_rotation);
+        self.is_stopping && is_idle && is_saved
     }
 
     /// Drops a request that nobody waits for any more; false when it was not waiting here.
     fn forget(&mut self, request: RequestId) -> bool {
-        self.waiters.remove(request).is_some() | self.lock.remove(request)
-    }
-
-    fn schedule(&self) -> Schedule {
-        let keys = self
-            .keys
-            .iter()
-            .filter_map(|(key, state)| {
-                let profile = self.profiles.get(&key.profile)?;
-                let lane = self.lanes.get(&LaneId::of(profile.source, key));
-                let cooling = lane.filter(|lane| lane.trouble.is_some());
-                let left = cooling.map(|lane| lane.not_before.since(self.now.boot));
-                Some(ScheduledKey {
-                    key: key.clone(),
-                    issued_at: state.times.map(|times| times.issued_at),
-                    expires_at: state.times.and_then(|times| times.expires_at),
-                    last_used: state.last_used,
-                    cool_down: left
-                        .filter(|left| !left.is_zero())
-                        .map(|left| self.now.wall.plus(left)),
-                    failures: lane.map_or(0, |lane| lane.failures),
-                })
-            })
-            .collect();
-        Schedule { keys }
+        let reports = self.reports.len();
+        self.reports.retain(|report| report.request != request);
+        let waiter = self.waiters.remove(request);
+        if let Some(waiter) = &waiter {
+            self.touch_key(&waiter.key);
+        }
+        let elsewhere =
+            self.lock.remove(request) | self.parked.remove(request) | self.leave_hold(request);
+        waiter.is_some() | elsewhere | (self.reports.len() < reports)
     }
 
     /// Something in the schedule changed: it is written within a minute.
     pub(crate) fn touch_schedule(&mut self) {
-        self.schedule_due.get_or_insert(self.now.boot.plus(SCHEDULE_EVERY));
+        let keys = u32::try_from(self.keys.len()).unwrap_or(u32::MAX);
+        let every = SCHEDULE_EVERY.max(SCHEDULE_EVERY_EACH.saturating_mul(keys));
+        self.schedule_due.get_or_insert(self.now.boot.plus(every.min(SCHEDULE_EVERY_MAX)));
+    }
+
+    /// Something changed that must survive a kill: a failure, what an API said. It is written at once, unless that
+    /// was done a moment ago.
+    pub(crate) fn write_schedule_soon(&mut self) {
+        let least = SCHEDULE_SOON
+            + SCHEDULE_SOON_EACH.saturating_mul(u32::try_from(self.keys.len()).unwrap_or(u32::MAX));
+        let soon = self.schedule_written.map_or(self.now.boot, |at| at.plus(least));
+        let due = self.schedule_due.map_or(soon, |due| due.min(soon));
+        self.schedule_due = Some(due);
+        if due <= self.now.boot {
+            self.write_schedule();
+        }
+    }
+
+    fn write_schedule(&mut self) {
+        self.schedule_due = None;
+        self.schedule_written = Some(self.now.boot);
+        let schedule = self.schedule();
+        self.effects.push(Effect::SaveSchedule(schedule));
     }
 
     pub(crate) fn next_id(&mut self) -> u64 {
@@ -291,12 +291,36 @@ impl Core {
         self.effects.push(Effect::Reply { request, reply: Reply::Failed(failure) });
     }
 
+    pub(crate) fn say(&mut self, request: RequestId, said: impl Into<String>) {
+        self.effects.push(Effect::Reply { request, reply: Reply::Said(said.into()) });
+    }
+
+    pub(crate) fn alarm(&mut self, profile: &ProfileName, text: impl Into<String>) {
+        self.effects.push(Effect::Alarm { profile: profile.clone(), text: text.into() });
+    }
+
+    pub(crate) fn policy_of(&self, name: &ProfileName) -> Policy {
+        self.profiles.get(name).map_or(Policy::DEFAULT, |profile| profile.policy)
+    }
+
     /// The lead of a token, spread by a tenth so that tokens issued together are not renewed together.
-    pub(crate) fn jittered_lead(&mut self, lifetime: Option<Duration>) -> Duration {
-        let lead = policy::lead(lifetime.unwrap_or_default());
-        let tenth = u64::try_from((lead / 10).as_millis()).unwrap_or(0);
-        let shift = Duration::from_millis(self.rng.between(0, 2 * tenth));
-        lead - Duration::from_millis(tenth) + shift
+    pub(crate) fn jittered_lead(
+        &mut self,
+        name: &ProfileName,
+        lifetime: Option<Duration>,
+    ) -> Duration {
+        let lead = policy::lead(lifetime.unwrap_or_default(), &self.policy_of(name));
+        let share = u64::try_from(lead.mul_f64(policy::JITTER).as_millis()).unwrap_or(0);
+        let shift = Duration::from_millis(self.rng.between(0, 2 * share));
+        lead - Duration::from_millis(share) + shift
+    }
+
+    /// The one copy of a key.
+    pub(crate) fn shared(&self, key: TokenKey) -> Arc<TokenKey> {
+        match self.keys.get_key_value(&key) {
+            Some((shared, _)) => Arc::clone(shared),
+            None => Arc::new(key),
+        }
     }
 
     /// Makes room for one more key of a profile: the least recently used goes, if nobody waits for it. The
@@ -307,14 +331,22 @@ impl Core {
             return;
         }
         let surplus = keys.len() + 1 - KEYS_PER_PROFILE_MAX;
-        let plain = TokenKey::plain(name.clone());
-        let stays = self.keys.get(&plain).is_some_and(|state| state.times.is_some());
         let mut idle: Vec<_> = keys
             .into_iter()
-            .filter(|key| !(stays && *key == plain) && self.waiters.oldest_of(key).is_none())
+            .filter(|key| {
+                let stays =
+                    is_plain(key) && self.keys.get(key).is_some_and(|state| state.times.is_some());
+                !stays && self.waiters.oldest_of(key).is_none()
+            })
             .collect();
-        idle.sort_by_key(|key| self.keys.get(key).and_then(|state| state.last_used));
+        // One that the provider gave a moment ago last of all: whoever forgets it asks again at once.
+        idle.sort_by_key(|key| {
+            let state = self.keys.get(key);
+            let is_new = state.is_some_and(|state| state.spaced_until > self.now.boot);
+            (is_new, state.and_then(|state| state.last_used))
+        });
         for key in idle.into_iter().take(surplus) {
+            self.touch_key(&key);
             self.keys.remove(&key);
         }
         self.sweep_lanes(name);
@@ -323,30 +355,34 @@ impl Core {
     /// Takes a token, at least of this age, as the newest of its key.
     pub(crate) fn adopt(
         &mut self,
-        key: &TokenKey,
+        key: &Arc<TokenKey>,
         token: Arc<Token>,
         age: Duration,
         saving: Saving,
     ) {
         let lifetime = token.expires_at.map(|end| end.since(token.issued_at));
-        let lead = self.jittered_lead(lifetime);
+        let lead = self.jittered_lead(&key.profile, lifetime);
         let times = Times::of(self.now, token.issued_at, token.expires_at, age, lead);
-        let state = self.keys.entry(key.clone()).or_default();
+        let state = self.keys.entry(Arc::clone(key)).or_default();
         // What was known of this very token was reckoned when it was new.
         let known = state.times.filter(|known| {
             (known.issued_at, known.expires_at) == (token.issued_at, token.expires_at)
         });
         if known.is_none() {
-            state.young_until = BootMs::default();
+            state.is_newest = false;
         }
         state.times = Some(known.unwrap_or(times));
         state.token = Some(token);
         state.saving = saving;
+        state.is_wanted = false;
+        self.touch_key(key);
         self.touch_schedule();
     }
 
-    pub(crate) fn next_save(&mut self) -> SaveId {
-        SaveId(self.next_id())
+    pub(crate) fn next_save(&mut self, what: Saved) -> SaveId {
+        let save = SaveId(self.next_id());
+        self.saves.insert(save, what);
+        save
     }
 
     /// Tells the core whether there is a vault, before anything was asked of it.

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use tokctl_proto::{Failure, ProfileName, Secret, TokenKey};
+use tokctl_proto::{Failure, ProfileName, Secret, TokenKey, WallMs};
 
 use crate::outcome::{Outcome, Trouble};
 use crate::profile::Profile;
+use crate::refresh_token::RefreshToken;
 use crate::schedule::Schedule;
 use crate::token::Token;
 
@@ -35,10 +36,17 @@ pub enum Event {
 
     // From clients.
     Get(Get),
+    /// A new token is wanted, whatever there is.
+    Refresh(Refresh),
+    /// An API has said something about a token.
+    Report(Report),
     /// A request that needs an open vault and nothing else of the core.
     Admit {
         request: RequestId,
         interactive: bool,
+        /// While it is carried out, and from when it is admitted, no request to the provider of this
+        /// profile is under way.
+        alone: Option<ProfileName>,
     },
     /// Without a passphrase, the client is asked for one if it is interactive.
     Unlock {
@@ -67,8 +75,7 @@ pub enum Event {
     Unlocked(Result<(), Failure>),
     Loaded {
         profile: ProfileName,
-        /// Every token in the entry; none where there is no entry.
-        result: Result<Vec<(TokenKey, Token)>, Failure>,
+        result: Result<Contents, Failure>,
     },
     Answered {
         attempt: AttemptId,
@@ -79,14 +86,20 @@ pub enum Event {
         attempt: AttemptId,
         outcome: Outcome,
     },
+    /// A write is on the disk, or is not: then the entry is as it was.
     Saved {
         save: SaveId,
         result: Result<(), Failure>,
     },
+    /// What `Effect::Bury` found.
+    Buried {
+        attempt: AttemptId,
+        result: Result<Burial, Failure>,
+    },
 
     /// Configuration or vault are not what they were.
     Changed(Changed),
-    /// The agent is going down.
+    /// The agent is going down. It may go when `Core::is_quiet`.
     Stop,
 }
 
@@ -109,6 +122,37 @@ pub enum Vault {
     Passphrase,
 }
 
+/// What an entry holds, without its secrets; nothing where there is no entry.
+#[derive(Debug, Default)]
+pub struct Contents {
+    pub tokens: Vec<(TokenKey, Token)>,
+    pub refresh: Option<RefreshToken>,
+    /// An answer that was saved before a crash and never read.
+    pub unread: Option<Unread>,
+    /// A client secret lies beside the present one, to be tried when that is refused.
+    pub has_next: bool,
+    /// When secrets of the profile end, by their names.
+    pub expiring: Vec<(String, WallMs)>,
+}
+
+/// An answer of an earlier run.
+#[derive(Clone, Debug)]
+pub struct Unread {
+    pub answer: AnswerId,
+    pub key: TokenKey,
+    /// The profile's revision when it was asked for.
+    pub revision: u64,
+}
+
+/// What became of a refresh token that the provider refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Burial {
+    /// The entry holds the one that was refused: it is marked as dead, and kept.
+    Dead,
+    /// The entry holds another by now.
+    Superseded,
+}
+
 /// A caller wants a token.
 #[derive(Clone, Debug)]
 pub struct Get {
@@ -121,6 +165,31 @@ pub struct Get {
     /// The whole wait.
     pub timeout: Duration,
     pub interactive: bool,
+    /// Uses to book against a rate limit, at least 1.
+    pub uses: u32,
+    /// How long to wait for a free slot or the end of a cool-down.
+    pub wait: Duration,
+}
+
+/// A caller wants a new token to be obtained, and not to have it.
+#[derive(Clone, Debug)]
+pub struct Refresh {
+    pub request: RequestId,
+    pub key: TokenKey,
+    pub timeout: Duration,
+    pub interactive: bool,
+}
+
+/// What an API said to a token.
+#[derive(Clone, Debug)]
+pub struct Report {
+    pub request: RequestId,
+    pub profile: ProfileName,
+    pub member: Option<ProfileName>,
+    pub status: u16,
+    pub retry_after: Option<Duration>,
+    /// SHA-256 of the token.
+    pub digest: Option<[u8; 32]>,
 }
 
 /// What a change of configuration or vault amounts to. What is `None` or empty stays as it was.

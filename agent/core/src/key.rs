@@ -7,7 +7,7 @@ use tokctl_proto::{BootMs, Now, WallMs};
 
 use crate::event::SaveId;
 use crate::policy;
-use crate::profile::Lanes;
+use crate::profile::{Keep, Lanes, Policy};
 use crate::token::Token;
 
 /// A key's state. Everything but the token outlives a seal.
@@ -18,10 +18,21 @@ pub(crate) struct Key {
     pub(crate) times: Option<Times>,
     /// Tokens obtained from the provider in this run.
     pub(crate) obtained: u64,
-    /// Until then its token is new enough to answer a demand for a new one.
-    pub(crate) young_until: BootMs,
+    /// The provider gave a token a moment ago and is not asked again before this; until then it is new enough
+    /// to answer a demand for a new one.
+    pub(crate) spaced_until: BootMs,
+    /// Until then not even a person who insists gets another: two who insist at a time mean the same.
+    pub(crate) insisted_until: BootMs,
+    /// The spacing was cut short once, for a token that an API refused while it was new.
+    pub(crate) is_hurried: bool,
+    /// The token here is the one that came then, and not a forerunner that the vault has kept.
+    pub(crate) is_newest: bool,
     pub(crate) last_used: Option<WallMs>,
     pub(crate) saving: Saving,
+    /// A new one is wanted without a caller that waits for it: an API refused the last one.
+    pub(crate) is_wanted: bool,
+    /// Renewals that were slept through are not all made up for at once: this one not before this.
+    pub(crate) spread_until: BootMs,
 }
 
 /// When a token was issued and ends, and how far ahead of that it is renewed.
@@ -32,12 +43,12 @@ pub(crate) struct Times {
     /// When the life is over on the boot clock, as reckoned when the token came: a wall clock that is
     /// set back does not lengthen it.
     pub(crate) ends_at: BootMs,
-    /// How far ahead of its end it is renewed, jittered once. `None`: it had ended when it came, and the
-    /// next one would too, so it is asked for and not renewed.
+    /// How far ahead of its end it is renewed, jittered once. `None`: it had ended when it came or lives
+    /// for a moment, and so would the next one, so it is asked for and not renewed.
     pub(crate) lead: Option<Duration>,
 }
 
-/// Whether the vault has the newest token.
+/// Whether the vault has the newest token. A rotation that the vault has not is in its lane.
 #[derive(Debug, Default)]
 pub(crate) enum Saving {
     #[default]
@@ -89,6 +100,21 @@ impl Times {
 }
 
 impl Key {
+    /// A person asks for a new token, whatever there is.
+    pub(crate) fn insist(&mut self) {
+        self.spaced_until = self.spaced_until.min(self.insisted_until);
+    }
+
+    /// An API refused the token. A new one may be had at once, but if that is refused while it is new, nothing
+    /// speaks for a third.
+    pub(crate) fn hurry(&mut self, now: BootMs) {
+        let is_new = self.spaced_until > now;
+        if is_new && !self.is_hurried {
+            self.spaced_until = now;
+        }
+        self.is_hurried = is_new;
+    }
+
     /// The token and the time it may still be handed out (`None`: no end), unless that time is up.
     pub(crate) fn live(&self, now: Now) -> Option<(&Arc<Token>, Option<Duration>)> {
         let remaining = self.times?.remaining(now);
@@ -98,13 +124,28 @@ impl Key {
         }
     }
 
-    /// When the token should be renewed ahead of need: `None` when it has no end or nobody has used it
-    /// for so long that nobody will miss it.
-    pub(crate) fn renew_at(&self, now: Now, lanes: Lanes) -> Option<BootMs> {
-        let times = self.times?;
-        let keep_until = self.last_used?.plus(policy::keep_idle(times.lifetime()?, lanes));
+    /// When the token should be renewed ahead of need: `None` when it has no end, or when nobody will miss it.
+    pub(crate) fn renew_at(&self, now: Now, policy: &Policy, lanes: Lanes) -> Option<BootMs> {
+        if self.is_wanted {
+            return Some(now.boot.max(self.spaced_until));
+        }
+        let Some(times) = self.times else {
+            // Nothing is known of it, or it was dropped.
+            return (policy.keep == Keep::Always).then_some(now.boot.max(self.spaced_until));
+        };
         let wait = times.left(now)?.saturating_sub(times.lead?);
-        (now.wall.plus(wait) <= keep_until).then_some(now.boot.plus(wait))
+        let is_kept = match policy.keep {
+            Keep::Always => true,
+            Keep::OnDemand => false,
+            Keep::Used => {
+                let idle = policy.keep_idle.unwrap_or_else(|| {
+                    policy::keep_idle(times.lifetime().unwrap_or_default(), lanes)
+                });
+                now.wall.plus(wait) <= self.last_used?.plus(idle)
+            }
+        };
+        let at = now.boot.plus(wait).max(self.spread_until).max(self.spaced_until);
+        is_kept.then_some(at)
     }
 }
 
@@ -152,10 +193,61 @@ mod tests {
                 last_used: Some(WallMs::from_unix_s(1000)),
                 ..Key::default()
             };
-            let due = key.renew_at(at(now_s * 1000), Lanes::PerKey);
+            let due = key.renew_at(at(now_s * 1000), &Policy::DEFAULT, Lanes::PerKey);
             assert_eq!(due.is_some(), kept, "{now_s}");
         }
         let never_used = Key { times: Some(times()), ..Key::default() };
-        assert_eq!(never_used.renew_at(at(1_000_000), Lanes::PerKey), None);
+        assert_eq!(never_used.renew_at(at(1_000_000), &Policy::DEFAULT, Lanes::PerKey), None);
+    }
+
+    #[test]
+    fn a_policy_says_which_tokens_are_renewed() {
+        let hour = Duration::from_secs(3600);
+        // (keep, keep_idle, last use, whether it is renewed 4000 s after the use)
+        for (keep, keep_idle, last_used, kept) in [
+            (Keep::Always, None, None, true),
+            (Keep::Always, Some(Duration::ZERO), Some(1000), true),
+            (Keep::OnDemand, None, Some(5000), false),
+            (Keep::Used, None, None, false),
+            (Keep::Used, None, Some(1000), true),
+            (Keep::Used, Some(hour), Some(1000), false),
+            (Keep::Used, Some(hour), Some(1400), true),
+        ] {
+            let last_used = last_used.map(WallMs::from_unix_s);
+            let key = Key { times: Some(times()), last_used, ..Key::default() };
+            let policy = Policy { keep, keep_idle, ..Policy::DEFAULT };
+            let due = key.renew_at(at(5_000_000), &policy, Lanes::PerKey);
+            assert_eq!(due.is_some(), kept, "{keep:?} {keep_idle:?} {last_used:?}");
+        }
+    }
+
+    #[test]
+    fn a_token_that_was_refused_is_wanted_at_once_but_not_in_a_hot_loop() {
+        let spaced_until = at(1_030_000).boot;
+        let key = Key { is_wanted: true, spaced_until, ..Key::default() };
+        for (now_ms, due_ms) in
+            [(1_000_000, 1_030_000), (1_030_000, 1_030_000), (1_040_000, 1_040_000)]
+        {
+            let due = key.renew_at(at(now_ms), &Policy::DEFAULT, Lanes::PerKey);
+            assert_eq!(due, Some(at(due_ms).boot), "{now_ms}");
+        }
+    }
+
+    #[test]
+    fn a_new_token_that_is_refused_is_replaced_once_at_once_and_then_spaced() {
+        let mut key = Key { spaced_until: BootMs(30_000), ..Key::default() };
+        key.hurry(BootMs(1_000));
+        assert_eq!(key.spaced_until, BootMs(1_000));
+        // The next one came, and is refused as well.
+        key.spaced_until = BootMs(32_000);
+        for now in [2_000, 3_000] {
+            key.hurry(BootMs(now));
+            assert_eq!(key.spaced_until, BootMs(32_000));
+        }
+        // One that had been good for a while starts afresh.
+        key.hurry(BootMs(32_000));
+        key.spaced_until = BootMs(63_000);
+        key.hurry(BootMs(34_000));
+        assert_eq!(key.spaced_until, BootMs(34_000));
     }
 }

@@ -1,15 +1,17 @@
 //! Whether the vault is open, and who waits for it to be opened.
 //!
-//! SEALED: no keys in memory, nothing renewed, served or written. Opening means decrypting the identity,
+//! SEALED: no keys in memory, nothing renewed, served or written. A vault is sealed when no refresh token is on
+//! the way any more: until then it serves nothing and still writes. Opening means decrypting the identity,
 //! one attempt at a time; one right passphrase serves all who wait, a wrong one only its giver.
 
 use std::collections::{BTreeMap, VecDeque};
 
 use tokctl_proto::{Failure, Kind, ProfileName, Secret};
 
-use crate::core::{Core, Worth};
+use crate::core::Core;
 use crate::effect::{Effect, Reply};
-use crate::event::{Get, RequestId, Vault, VaultChange};
+use crate::event::{Get, Refresh, RequestId, Vault, VaultChange};
+use crate::flight::{Flight, Worth};
 use crate::key::Saving;
 
 /// Wrong passphrases that one asked client may type.
@@ -23,6 +25,8 @@ pub(crate) struct Lock {
     attempt: Option<Attempt>,
     queue: VecDeque<(Attempt, Option<Secret>)>,
     parked: BTreeMap<RequestId, Parked>,
+    /// Who is told when the vault is sealed.
+    sealers: Vec<RequestId>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +35,8 @@ enum State {
     Unknown,
     Absent,
     Sealed(Vault),
+    /// Nothing is served, and what is under way is still written.
+    Sealing(Vault),
     Open(Vault),
 }
 
@@ -50,7 +56,8 @@ struct Parked {
 #[derive(Debug)]
 enum What {
     Get(Get),
-    Admit,
+    Refresh(Refresh),
+    Admit(Option<ProfileName>),
     Unlock,
 }
 
@@ -61,11 +68,17 @@ impl Lock {
             attempt: None,
             queue: VecDeque::new(),
             parked: BTreeMap::new(),
+            sealers: Vec::new(),
         }
     }
 
     pub(crate) fn is_open(&self) -> bool {
         matches!(self.state, State::Open(_))
+    }
+
+    /// Whether the keys are there, so that what was begun can be written.
+    pub(crate) fn is_writable(&self) -> bool {
+        matches!(self.state, State::Open(_) | State::Sealing(_))
     }
 
     /// Whether there is no vault to open.
@@ -83,22 +96,26 @@ impl Lock {
     /// Drops a request; false when it was not parked. An attempt of its own runs on for the others.
     pub(crate) fn remove(&mut self, request: RequestId) -> bool {
         self.queue.retain(|(by, _)| *by != Some(request));
-        self.parked.remove(&request).is_some()
+        let sealers = self.sealers.len();
+        self.sealers.retain(|sealer| *sealer != request);
+        self.parked.remove(&request).is_some() | (self.sealers.len() < sealers)
     }
 
     /// Takes every parked request out.
     pub(crate) fn drain(&mut self) -> Vec<RequestId> {
         self.queue.clear();
-        std::mem::take(&mut self.parked).into_keys().collect()
+        let sealers = std::mem::take(&mut self.sealers);
+        std::mem::take(&mut self.parked).into_keys().chain(sealers).collect()
     }
 }
 
 impl Core {
-    /// `none`, `sealed` or `unlocked`, as `agent status` says it.
+    /// `none`, `sealed`, `sealing` or `unlocked`, as `agent status` says it.
     pub fn lock_state(&self) -> &'static str {
         match self.lock.state {
             State::Unknown | State::Absent => "none",
             State::Sealed(_) => "sealed",
+            State::Sealing(_) => "sealing",
             State::Open(_) => "unlocked",
         }
     }
@@ -114,10 +131,34 @@ impl Core {
         self.park(request, What::Get(get), interactive);
     }
 
-    pub(crate) fn admit(&mut self, request: RequestId, interactive: bool) {
+    pub(crate) fn refresh_locked(&mut self, refresh: Refresh) {
+        if self.lock.state != State::Absent && !self.profiles.contains_key(&refresh.key.profile) {
+            let failure = self.no_such_profile(&refresh.key.profile);
+            self.fail(refresh.request, failure);
+            return;
+        }
+        let (request, interactive) = (refresh.request, refresh.interactive);
+        self.park(request, What::Refresh(refresh), interactive);
+    }
+
+    /// A script that reports is not asked for a passphrase.
+    pub(crate) fn report_locked(&mut self, request: RequestId) {
+        let failure = match self.lock.state {
+            State::Sealed(vault) | State::Sealing(vault) => sealed(vault),
+            State::Unknown | State::Absent | State::Open(_) => no_vault(),
+        };
+        self.fail(request, failure);
+    }
+
+    pub(crate) fn admit(
+        &mut self,
+        request: RequestId,
+        interactive: bool,
+        alone: Option<ProfileName>,
+    ) {
         match self.lock.is_open() {
-            true => self.effects.push(Effect::Admitted { request }),
-            false => self.park(request, What::Admit, interactive),
+            true => self.admit_alone(request, alone),
+            false => self.park(request, What::Admit(alone), interactive),
         }
     }
 
@@ -133,11 +174,11 @@ impl Core {
             return;
         }
         match (self.lock.state, passphrase) {
-            (State::Sealed(_), Some(passphrase)) => {
+            (State::Sealed(_) | State::Sealing(_), Some(passphrase)) => {
                 self.wait(request, What::Unlock, false);
                 self.start_unlock(Some(request), Some(passphrase));
             }
-            (State::Sealed(Vault::Bare), None) => {
+            (State::Sealed(Vault::Bare) | State::Sealing(Vault::Bare), None) => {
                 self.wait(request, What::Unlock, false);
                 self.start_unlock(Some(request), None);
             }
@@ -148,12 +189,12 @@ impl Core {
     /// Makes a request wait for the vault, or tells it why that is no use.
     fn park(&mut self, request: RequestId, what: What, interactive: bool) {
         match self.lock.state {
-            State::Sealed(Vault::Passphrase) if interactive => {
+            State::Sealed(Vault::Passphrase) | State::Sealing(Vault::Passphrase) if interactive => {
                 self.wait(request, what, true);
                 self.ask(request, false);
             }
             State::Sealed(_) if self.lock.attempt.is_some() => self.wait(request, what, false),
-            State::Sealed(vault) => self.fail(request, sealed(vault)),
+            State::Sealed(vault) | State::Sealing(vault) => self.fail(request, sealed(vault)),
             State::Unknown | State::Absent | State::Open(_) => self.fail(request, no_vault()),
         }
     }
@@ -177,12 +218,14 @@ impl Core {
     }
 
     pub(crate) fn start_unlock(&mut self, by: Option<RequestId>, passphrase: Option<Secret>) {
+        let is_sealing = matches!(self.lock.state, State::Sealing(_));
         match self.lock.attempt {
-            None => {
+            // What is being sealed is sealed first: whoever asks for it has the last word.
+            None if !is_sealing => {
                 self.lock.attempt = Some(by);
                 self.effects.push(Effect::Unlock { passphrase });
             }
-            Some(_) => self.lock.queue.push_back((by, passphrase)),
+            _ => self.lock.queue.push_back((by, passphrase)),
         }
     }
 
@@ -192,11 +235,18 @@ impl Core {
             Ok(()) => match self.lock.state {
                 State::Sealed(vault) => self.open(vault),
                 // It was opened or replaced in another way in the meantime.
-                State::Unknown | State::Absent | State::Open(_) => {}
+                State::Unknown | State::Absent | State::Open(_) | State::Sealing(_) => {}
             },
             Err(failure) => self.refused(by, &failure),
         }
-        if let (None, Some((by, passphrase))) = (self.lock.attempt, self.lock.queue.pop_front()) {
+        self.next_unlock();
+    }
+
+    fn next_unlock(&mut self) {
+        if self.lock.attempt.is_some() {
+            return;
+        }
+        if let Some((by, passphrase)) = self.lock.queue.pop_front() {
             self.lock.attempt = Some(by);
             self.effects.push(Effect::Unlock { passphrase });
         }
@@ -205,20 +255,25 @@ impl Core {
     /// The vault is open: everybody who waited goes on.
     fn open(&mut self, vault: Vault) {
         self.lock.state = State::Open(vault);
+        for request in std::mem::take(&mut self.lock.sealers) {
+            let message = "the vault was opened again before it was sealed";
+            self.fail(request, Failure::new(Kind::Cancelled, message));
+        }
         self.lock.queue.clear();
         for (request, parked) in std::mem::take(&mut self.lock.parked) {
             match parked.what {
                 What::Get(get) => {
                     self.get(get);
                 }
-                What::Admit => self.effects.push(Effect::Admitted { request }),
+                What::Refresh(refresh) => self.refresh(refresh),
+                What::Admit(alone) => self.admit_alone(request, alone),
                 What::Unlock => {
                     let reply = Reply::Said("the vault is open".to_owned());
                     self.effects.push(Effect::Reply { request, reply });
                 }
             }
         }
-        self.resume_all();
+        self.wake_all();
     }
 
     fn refused(&mut self, by: Attempt, failure: &Failure) {
@@ -238,7 +293,7 @@ impl Core {
         }
         // Those who only waited for this attempt cannot wait for a person.
         let idle = self.lock.queue.is_empty();
-        let State::Sealed(vault) = self.lock.state else { return };
+        let (State::Sealed(vault) | State::Sealing(vault)) = self.lock.state else { return };
         let waiting: Vec<RequestId> = self.lock.parked.keys().copied().collect();
         for request in waiting {
             let Some(parked) = self.lock.parked.get(&request) else { continue };
@@ -260,25 +315,79 @@ impl Core {
 
     /// Seals the vault: tokens leave memory, waiters are told, what is known without secrets stays.
     pub(crate) fn seal(&mut self, request: RequestId) {
-        let said = match self.lock.state {
-            State::Unknown | State::Absent => {
-                self.fail(request, no_vault());
-                return;
-            }
-            State::Sealed(_) => "the vault is sealed already",
-            State::Open(vault) => {
-                self.lock.state = State::Sealed(vault);
-                self.wipe();
-                self.effects.push(Effect::Seal);
-                for waiting in self.waiters.all() {
-                    self.waiters.remove(waiting);
-                    self.fail(waiting, sealed(vault));
+        match self.lock.state {
+            State::Unknown | State::Absent => self.fail(request, no_vault()),
+            State::Sealed(_) => self.say(request, "the vault is sealed already"),
+            State::Sealing(_) => self.lock.sealers.push(request),
+            State::Open(vault) => match self.any_unsaved_failure() {
+                Some(failure) => self.fail(request, failure),
+                None => {
+                    self.lock.state = State::Sealing(vault);
+                    self.lock.sealers.push(request);
+                    self.send_away(vault);
+                    self.touch_all();
+                    self.seal_if_quiet();
+                    if self.lock.is_writable() {
+                        let text = "waiting for a renewal that is under way".to_owned();
+                        self.effects.push(Effect::Progress { request, text });
+                    }
                 }
-                "sealed: keys and tokens are out of memory; nothing is renewed or served until \
-                 `tokctl unlock`"
+            },
+        }
+    }
+
+    /// Everybody who waits for something that a sealed vault does not give.
+    fn send_away(&mut self, vault: Vault) {
+        let waiting = self.waiters.all();
+        for request in &waiting {
+            self.waiters.remove(*request);
+        }
+        let reports = std::mem::take(&mut self.reports).into_iter().map(|report| report.request);
+        let others: Vec<RequestId> = self.parked.drain().into_iter().chain(reports).collect();
+        for request in waiting.into_iter().chain(others) {
+            self.fail(request, sealed(vault));
+        }
+        for request in self.holds.drain() {
+            self.fail(request, sealed(vault));
+        }
+    }
+
+    /// Goes on with sealing when nothing is under way that has to be written.
+    pub(crate) fn seal_if_quiet(&mut self) {
+        let State::Sealing(vault) = self.lock.state else { return };
+        if let Some(failure) = self.any_unsaved_failure() {
+            // To seal now would lose a refresh token that exists nowhere else.
+            for request in std::mem::take(&mut self.lock.sealers) {
+                self.fail(request, failure.clone());
             }
-        };
-        self.effects.push(Effect::Reply { request, reply: Reply::Said(said.to_owned()) });
+            self.open(vault);
+            return;
+        }
+        let is_saving = self.lanes.values().any(|lane| lane.unsaved.is_some());
+        if is_saving || self.flights.values().any(Flight::is_rotation) {
+            return;
+        }
+        self.lock.state = State::Sealed(vault);
+        self.wipe();
+        self.effects.push(Effect::Seal);
+        for request in std::mem::take(&mut self.lock.sealers) {
+            self.say(
+                request,
+                "sealed: keys and tokens are out of memory; nothing is renewed or served until \
+                 `tokctl unlock`",
+            );
+        }
+        self.next_unlock();
+    }
+
+    /// Why the vault cannot be sealed, if it cannot.
+    fn any_unsaved_failure(&self) -> Option<Failure> {
+        self.lanes.keys().find_map(|id| self.unsaved_failure(id))
+    }
+
+    /// Everything is worked out anew.
+    pub(crate) fn touch_all(&mut self) {
+        self.touched.extend(self.lanes.keys().cloned());
     }
 
     fn wipe(&mut self) {
@@ -287,6 +396,8 @@ impl Core {
             key.token = None;
             key.saving = Saving::Saved;
         }
+        self.saves.retain(|_, what| !matches!(what, crate::core::Saved::Token { .. }));
+        self.touch_all();
     }
 
     /// Nothing that is known came from this vault.
@@ -295,8 +406,8 @@ impl Core {
         for name in &names {
             self.drop_profile_state(name);
         }
-        for attempt in self.attempts.values_mut() {
-            attempt.worth = Worth::Nothing;
+        for flight in self.flights.values_mut() {
+            flight.worth = Worth::Nothing;
         }
     }
 
@@ -309,6 +420,7 @@ impl Core {
             }
             VaultChange::Rewrapped(vault) => match self.lock.state {
                 State::Open(_) => self.lock.state = State::Open(vault),
+                State::Sealing(_) => self.lock.state = State::Sealing(vault),
                 State::Unknown | State::Absent | State::Sealed(_) => self.open(vault),
             },
         }

@@ -1,19 +1,22 @@
-//! When a provider is asked, and what its answer changes.
+//! When a provider is asked, and for what.
 
+use std::ops::Bound;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokctl_proto::{BootMs, Failure, ProfileName, TokenKey};
+use tokctl_proto::{BootMs, Failure, Kind, ProfileName, TokenKey, WallMs};
 
-use crate::backoff;
-use crate::core::{Attempt, Core, Entry, Worth};
-use crate::effect::Effect;
-use crate::event::{AnswerId, AttemptId, SaveId};
+use crate::book::Book;
+use crate::core::{Core, Rebuild, Saved};
+use crate::effect::{Effect, Kept};
+use crate::entry::{Entry, Facts};
+use crate::event::{AttemptId, Contents};
 use crate::key::{Key, Saving};
-use crate::lane::{Lane, LaneId};
-use crate::outcome::{Class, Outcome, Trouble};
+use crate::lane::{Lane, LaneId, Turn, is_plain};
+use crate::outcome::{Class, Trouble};
 use crate::policy;
-use crate::profile::{Lanes, Source};
+use crate::profile::{Keep, Lanes, Policy, Rotation, Source};
+use crate::refresh_token::RefreshToken;
 use crate::token::Token;
 use crate::verdict::News;
 
@@ -24,101 +27,194 @@ const CLOCK_ERROR_MAX: Duration = Duration::from_secs(30);
 impl Core {
     /// Asks the provider if something in the lane needs it and nothing speaks against it.
     pub(crate) fn pump(&mut self, id: &LaneId) {
+        self.touch(id);
+        self.retry_saves(id);
         let Some(profile) = self.profiles.get(id.profile()) else { return };
-        let (source, revision) = (profile.source, profile.revision);
-        if !self.lock.is_open() || source == Source::Stored {
+        let Source::Provider(lanes) = profile.source else { return };
+        let origin = Arc::clone(&profile.origin);
+        let is_held = self.is_stopping || self.holds.holds(id.profile());
+        if !self.lock.is_open() || is_held || self.keys_in(id).next().is_none() {
             return;
         }
-        if self.keys_in(id).next().is_none() {
-            return;
-        }
+        self.leave_queue(id);
         let lane = self.lanes.entry(id.clone()).or_default();
-        if lane.in_flight.is_some() || lane.not_before > self.now.boot {
+        if lane.in_flight.is_some() || lane.unsaved.is_some() {
             return;
         }
-        let Some(key) = self.next_in(id) else { return };
-        if self.entries.get(&key.profile) != Some(&Entry::Loaded) {
+        let Some((key, turn)) = self.next_in(id) else { return };
+        if !self.is_loaded(&key.profile) {
             self.load(&key.profile);
             return;
         }
-        let attempt = AttemptId(self.next_id());
-        if let Some(lane) = self.lanes.get_mut(id) {
-            lane.in_flight = Some(attempt);
+        if lanes == Lanes::Shared && self.refuse_to_present(id, false).is_some() {
+            return;
         }
-        let sent = Attempt {
-            key: key.clone(),
-            lane: id.clone(),
-            sent_at: self.now.boot,
-            revision,
-            worth: Worth::Everything,
-        };
-        self.attempts.insert(attempt, sent);
-        self.effects.push(Effect::Send { attempt, key });
+        match self.traffic.let_pass(self.now.boot, &origin, turn, id) {
+            true => self.begin(id, &key, lanes, origin),
+            false => {
+                if let Some(lane) = self.lanes.get_mut(id) {
+                    lane.queued = Some((turn, origin));
+                }
+            }
+        }
     }
 
     /// The key in this lane that needs the provider most: the one somebody has waited for longest, else
-    /// the one that is due for renewal.
-    fn next_in(&self, id: &LaneId) -> Option<TokenKey> {
-        let awaited = self.keys_in(id).filter_map(|key| Some((self.waiters.oldest_of(key)?, key)));
-        let longest = awaited.min_by_key(|(request, _)| *request).map(|(_, key)| key);
-        longest
-            .or_else(|| {
-                self.keys_in(id)
-                    .filter_map(|key| Some((self.renewal_due(id, key)?, key)))
-                    .filter(|(due, _)| *due <= self.now.boot)
-                    .min()
-                    .map(|(_, key)| key)
-            })
-            .cloned()
+    /// the one that is due for renewal, else the one that keeps the refresh token alive.
+    fn next_in(&self, id: &LaneId) -> Option<(Arc<TokenKey>, Turn)> {
+        let lane = self.lanes.get(id)?;
+        let now = self.now.boot;
+        let awaited = self.keys_in(id).filter_map(|key| {
+            let oldest = self.waiters.oldest_of(key)?;
+            (self.asking_due(id, key, lane)? <= now).then_some((oldest, key))
+        });
+        if let Some((oldest, key)) = awaited.min_by_key(|(request, _)| *request) {
+            return Some((Arc::clone(key), Turn::Caller(oldest.0)));
+        }
+        let due = self
+            .keys_in(id)
+            .filter_map(|key| Some((self.renewal_due(id, key, lane)?, key)))
+            .filter(|(due, _)| *due <= now)
+            .min();
+        if let Some((due, key)) = due {
+            return Some((Arc::clone(key), Turn::Renewal(due)));
+        }
+        let due = self.keep_alive_due(id, lane).filter(|due| *due <= now)?;
+        Some((Arc::clone(self.last_used_in(id)?), Turn::Renewal(due)))
+    }
+
+    /// The key of a lane that somebody used last.
+    fn last_used_in<'a>(&'a self, id: &'a LaneId) -> Option<&'a Arc<TokenKey>> {
+        self.keys_in(id).max_by_key(|key| self.keys.get(*key).map(|state| state.last_used))
     }
 
     /// The keys that a provider is asked for in this lane: none in a lane that an edit of the settings
     /// left behind.
-    fn keys_in<'a>(&'a self, id: &'a LaneId) -> impl Iterator<Item = &'a TokenKey> {
-        let source = self.profiles.get(id.profile()).map(|profile| profile.source);
-        let keys = match (id, source) {
-            (LaneId::Key(key), Some(Source::Provider(Lanes::PerKey))) => {
-                Some(self.keys.range(key..=key))
-            }
-            (LaneId::Profile(name), Some(Source::Provider(Lanes::Shared))) => {
-                Some(self.keys.range(TokenKey::plain(name.clone())..))
-            }
+    pub(crate) fn keys_in<'a>(&'a self, id: &'a LaneId) -> impl Iterator<Item = &'a Arc<TokenKey>> {
+        let lanes = match self.profiles.get(id.profile()).map(|profile| &profile.source) {
+            Some(Source::Provider(lanes)) => Some(*lanes),
             _ => None,
         };
-        keys.into_iter()
-            .flatten()
-            .map(|(key, _)| key)
-            .take_while(|key| key.profile == *id.profile())
+        let alone =
+            (lanes == Some(Lanes::PerKey)).then(|| self.keys.get_key_value(id.key())).flatten();
+        // The lanes of a profile that had one for each key before it had a refresh token have none of them.
+        let shared = (lanes == Some(Lanes::Shared) && is_plain(id.key()))
+            .then(|| self.held(id.profile()).map(|(key, _)| key))
+            .into_iter()
+            .flatten();
+        alone.map(|(key, _)| key).into_iter().chain(shared)
+    }
+
+    /// When the provider is asked for a key that somebody waits for.
+    pub(crate) fn asking_due(&self, id: &LaneId, key: &TokenKey, lane: &Lane) -> Option<BootMs> {
+        if self.is_loaded(id.profile())
+            && self.is_shared(id)
+            && self.refuse_to_present(id, false).is_some()
+        {
+            return None;
+        }
+        let spaced_until = self.keys.get(key)?.spaced_until;
+        Some(lane.not_before.max(spaced_until).max(self.now.boot))
     }
 
     /// When a key is to be renewed ahead of need, if it is.
-    fn renewal_due(&self, id: &LaneId, key: &TokenKey) -> Option<BootMs> {
-        let lane = self.lanes.get(id);
-        if !self.lock.is_open() || lane.is_some_and(Lane::is_blocked) {
+    pub(crate) fn renewal_due(&self, id: &LaneId, key: &TokenKey, lane: &Lane) -> Option<BootMs> {
+        if lane.is_blocked() || !self.may_renew_unasked(id) {
             return None;
         }
-        let lanes = match id {
-            LaneId::Key(_) => Lanes::PerKey,
-            LaneId::Profile(_) => Lanes::Shared,
-        };
-        let at = self.keys.get(key)?.renew_at(self.now, lanes)?;
-        let not_before = lane.map_or(BootMs::default(), |lane| lane.not_before);
-        Some(at.max(not_before))
+        let profile = self.profiles.get(id.profile())?;
+        let Source::Provider(lanes) = profile.source else { return None };
+        let at = self.keys.get(key)?.renew_at(self.now, &profile.policy, lanes)?;
+        Some(at.max(lane.not_before))
     }
 
-    /// When this lane has something to do by itself.
-    pub(crate) fn lane_due(&self, id: &LaneId, lane: &Lane) -> Option<BootMs> {
-        let idle = lane.in_flight.is_none() && self.lock.is_open();
-        let loading = self.entries.get(id.profile()) == Some(&Entry::Loading);
-        if !idle || loading {
+    /// When the refresh token of a lane must be used so that it does not die of disuse or age.
+    pub(crate) fn keep_alive_due(&self, id: &LaneId, lane: &Lane) -> Option<BootMs> {
+        if lane.is_blocked() || !self.is_shared(id) || !self.may_renew_unasked(id) {
             return None;
         }
-        self.keys_in(id)
-            .filter_map(|key| match self.waiters.oldest_of(key) {
-                Some(_) => Some(lane.not_before.max(self.now.boot)),
-                None => self.renewal_due(id, key),
-            })
-            .min()
+        let at = self.keep_alive_at(id.profile())?;
+        let key = self.last_used_in(id).and_then(|key| self.keys.get(key));
+        let spaced_until = key.map_or(BootMs::default(), |key| key.spaced_until);
+        Some(self.now.boot.plus(at.since(self.now.wall)).max(lane.not_before).max(spaced_until))
+    }
+
+    /// The same by the wall.
+    pub(crate) fn keep_alive_at(&self, name: &ProfileName) -> Option<WallMs> {
+        keep_alive_of(&self.policy_of(name), self.entries.get(name), self.books.get(name))
+    }
+
+    fn is_shared(&self, id: &LaneId) -> bool {
+        let profile = self.profiles.get(id.profile());
+        profile.is_some_and(|profile| profile.source == Source::Provider(Lanes::Shared))
+    }
+
+    /// Whether the refresh token may be presented without anybody who needs it now: not while it is unclear
+    /// whether it was spent.
+    fn may_renew_unasked(&self, id: &LaneId) -> bool {
+        let Some(facts) = self.facts(id.profile()).filter(|_| self.is_shared(id)) else {
+            return true;
+        };
+        facts.refresh.as_ref().is_some_and(|token| !token.is_dead) && !self.is_in_doubt(id)
+    }
+
+    /// Whether it is unclear if the refresh token of a lane was spent: an answer was lost, by a crash or on the
+    /// way, and the provider would take a second presentation for a theft.
+    pub(crate) fn is_in_doubt(&self, id: &LaneId) -> bool {
+        let is_strict = self.policy_of(id.profile()).rotation == Rotation::Strict;
+        let token = self.facts(id.profile()).and_then(|facts| facts.refresh.as_ref());
+        is_strict && self.is_shared(id) && token.is_some_and(|token| token.tries > 0)
+    }
+
+    /// Why the refresh token of a lane is not presented at all.
+    ///
+    /// `is_forced`: a person insists, whatever may come of it.
+    pub(crate) fn refuse_to_present(&self, id: &LaneId, is_forced: bool) -> Option<Failure> {
+        let name = id.profile();
+        let set_secret = || format!("run `tokctl set-secret {name} --name refresh_token`");
+        let Some(token) = self.facts(name).and_then(|facts| facts.refresh.as_ref()) else {
+            let failure = Failure::new(Kind::SecretRequired, "no refresh token is stored");
+            return Some(failure.of(name).hint(set_secret()));
+        };
+        let is_forced = is_forced || self.keys_in(id).any(|key| self.waiters.is_forced(key));
+        if token.is_dead {
+            let trouble = self.lanes.get(id).and_then(|lane| lane.trouble.as_ref());
+            let failure = match trouble {
+                Some(trouble) => trouble.failure.clone(),
+                None => Failure::new(Kind::LoginRequired, "the provider refused the refresh token")
+                    .hint(set_secret()),
+            };
+            return Some(failure.of(name));
+        }
+        let is_lost = token.tries > 1 && self.policy_of(name).rotation == Rotation::Strict;
+        (is_lost && !is_forced).then(|| {
+            let message = "the provider's answers to the last two renewals were lost: \
+                           the refresh token may have been spent";
+            Failure::new(Kind::LoginRequired, message).of(name).hint(format!(
+                "`tokctl refresh {name}` presents it once more; `tokctl set {name} rotation=none` says \
+                 that this provider never replaces it"
+            ))
+        })
+    }
+
+    pub(crate) fn facts_mut(&mut self, name: &ProfileName) -> Option<&mut Facts> {
+        self.entries.get_mut(name)?.facts_mut()
+    }
+
+    pub(crate) fn refresh_mut(&mut self, name: &ProfileName) -> Option<&mut RefreshToken> {
+        self.facts_mut(name)?.refresh.as_mut()
+    }
+
+    pub(crate) fn facts(&self, name: &ProfileName) -> Option<&Facts> {
+        self.entries.get(name)?.facts()
+    }
+
+    pub(crate) fn is_loaded(&self, name: &ProfileName) -> bool {
+        matches!(self.entries.get(name), Some(Entry::Loaded(_)))
+    }
+
+    pub(crate) fn is_loading(&self, name: &ProfileName) -> bool {
+        matches!(self.entries.get(name), Some(Entry::Loading | Entry::Outdated))
     }
 
     pub(crate) fn load(&mut self, name: &ProfileName) {
@@ -128,59 +224,105 @@ impl Core {
         }
     }
 
-    /// After the first answer, entries nobody has asked for are read, so that `status` and renewals know
-    /// of them, but not a moment earlier.
-    pub(crate) fn rebuild_once(&mut self) {
-        if std::mem::take(&mut self.rebuild) {
-            let names: Vec<ProfileName> = self.profiles.keys().cloned().collect();
-            for name in names {
-                self.load(&name);
+    /// What is known of an entry, or is being read of it, is not what the next job of the vault will find.
+    pub(crate) fn outdate(&mut self, name: &ProfileName) {
+        match self.entries.get_mut(name) {
+            Some(entry @ (Entry::Loading | Entry::Outdated)) => *entry = Entry::Outdated,
+            Some(Entry::Loaded(_)) | None => {
+                self.entries.remove(name);
             }
         }
     }
 
-    pub(crate) fn loaded(
-        &mut self,
-        name: ProfileName,
-        result: Result<Vec<(TokenKey, Token)>, Failure>,
-    ) {
-        // Sealed or changed in the meantime: what was read is not what is there now.
-        if self.entries.get(&name) != Some(&Entry::Loading) || !self.lock.is_open() {
-            return;
+    /// After the first answer, entries nobody has asked for are read, so that `status` and renewals know of them:
+    /// one after the other, since a caller waits behind all that were asked for before it.
+    pub(crate) fn rebuild_once(&mut self) {
+        if self.rebuild == Rebuild::Wanted {
+            self.rebuild_next(None);
         }
-        let Some(profile) = self.profiles.get(&name) else {
-            self.entries.remove(&name);
-            return;
+    }
+
+    fn rebuild_next(&mut self, after: Option<&ProfileName>) {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let mut rest = self.profiles.range::<ProfileName, _>((from, Bound::Unbounded));
+        let next =
+            rest.find(|(name, _)| !self.entries.contains_key(*name)).map(|(name, _)| name.clone());
+        self.rebuild = match next {
+            Some(name) => {
+                self.load(&name);
+                Rebuild::UnderWay(name)
+            }
+            None => Rebuild::None,
         };
-        let (source, revision) = (profile.source, profile.revision);
-        match result {
-            Ok(tokens) => {
-                self.entries.insert(name.clone(), Entry::Loaded);
-                for (key, token) in tokens {
-                    if key.profile == name && token.revision == revision {
-                        self.found(source, key, token);
-                    }
-                }
-                self.resume(&name);
+    }
+
+    pub(crate) fn loaded(&mut self, name: ProfileName, result: Result<Contents, Failure>) {
+        let is_next = self.rebuild == Rebuild::UnderWay(name.clone());
+        self.take_in(&name, result);
+        if is_next && self.lock.is_open() {
+            self.rebuild_next(Some(&name));
+        }
+    }
+
+    fn take_in(&mut self, name: &ProfileName, result: Result<Contents, Failure>) {
+        let is_there = self.profiles.contains_key(name);
+        let is_current = matches!(self.entries.get(name), Some(Entry::Loading));
+        // Sealed or changed in the meantime: what was read is not what is there now.
+        if !is_there || !is_current || !self.lock.is_open() {
+            if let Ok(Contents { unread: Some(unread), .. }) = result {
+                self.effects.push(Effect::Discard { answer: unread.answer });
             }
-            Err(failure) => {
-                self.entries.remove(&name);
-                for key in self.keys_of(&name) {
-                    for request in self.waiters.of(&key) {
-                        self.waiters.remove(request);
-                        self.fail(request, failure.clone().of(&name));
-                    }
-                    // Without its entry the key cannot be renewed: it is asked for again, not retried.
-                    if let Some(state) = self.keys.get_mut(&key) {
-                        state.last_used = None;
+            if self.is_loading(name) {
+                self.entries.remove(name);
+                self.load_if_needed(name);
+            }
+            return;
+        }
+        let Some(profile) = self.profiles.get(name) else { return };
+        let (source, revision) = (profile.source.clone(), profile.revision);
+        match result {
+            Ok(contents) => {
+                let Contents { tokens, refresh, unread, has_next, expiring } = contents;
+                let facts = Facts { refresh, has_next, expiring };
+                self.entries.insert(name.clone(), Entry::loaded(facts));
+                for (key, token) in tokens {
+                    if key.profile == *name && token.revision == revision {
+                        self.found(&source, key, token);
                     }
                 }
+                if let Some(unread) = unread {
+                    self.read_on(&source, unread);
+                }
+                self.resume(name);
+                self.hear_reports();
+            }
+            Err(failure) => self.not_loaded(name, &source, failure),
+        }
+    }
+
+    fn not_loaded(&mut self, name: &ProfileName, source: &Source, failure: Failure) {
+        self.entries.remove(name);
+        let failure = failure.of(name);
+        let class = match failure.kind {
+            Kind::Machine | Kind::Internal => Class::Retry,
+            _ => Class::Permanent,
+        };
+        for key in self.keys_of(name) {
+            for request in self.waiters.of(&key) {
+                self.waiters.remove(request);
+                self.fail(request, failure.clone());
+            }
+            if matches!(source, Source::Provider(_)) {
+                let lane = LaneId::of(source, &key);
+                self.lanes.entry(lane.clone()).or_default();
+                self.lane_failed(&lane, Trouble::new(class, failure.clone()));
             }
         }
+        self.refuse_reports(name, &failure);
     }
 
     /// Takes a token that the vault holds, unless a newer one is here.
-    fn found(&mut self, source: Source, key: TokenKey, token: Token) {
+    fn found(&mut self, source: &Source, key: TokenKey, token: Token) {
         // The clock was ahead when it was issued or is behind now: nobody can tell how old it is.
         if token.issued_at > self.now.wall.plus(CLOCK_ERROR_MAX) {
             return;
@@ -192,7 +334,8 @@ impl Core {
         if !self.keys.contains_key(&key) {
             self.make_room(&key.profile);
         }
-        if source != Source::Stored {
+        let key = self.shared(key);
+        if *source != Source::Stored {
             self.lanes.entry(LaneId::of(source, &key)).or_default();
         }
         let used = token.issued_at;
@@ -202,28 +345,56 @@ impl Core {
         }
     }
 
-    pub(crate) fn keys_of(&self, name: &ProfileName) -> Vec<TokenKey> {
-        self.held(name).map(|(key, _)| key.clone()).collect()
+    pub(crate) fn keys_of(&self, name: &ProfileName) -> Vec<Arc<TokenKey>> {
+        self.held(name).map(|(key, _)| Arc::clone(key)).collect()
     }
 
     /// The keys of a profile and what is known of them.
-    pub(crate) fn held(&self, name: &ProfileName) -> impl Iterator<Item = (&TokenKey, &Key)> {
+    pub(crate) fn held(&self, name: &ProfileName) -> impl Iterator<Item = (&Arc<TokenKey>, &Key)> {
         self.keys
-            .range(TokenKey::plain(name.clone())..)
+            .range::<TokenKey, _>(TokenKey::plain(name.clone())..)
             .take_while(move |(key, _)| key.profile == *name)
     }
 
     /// Goes on with a profile after its entry, its settings or its secret changed.
     pub(crate) fn resume(&mut self, name: &ProfileName) {
-        let Some(source) = self.profiles.get(name).map(|profile| profile.source) else { return };
+        let Some(profile) = self.profiles.get(name) else { return };
+        let source = profile.source.clone();
+        let is_provider = matches!(source, Source::Provider(_));
+        if is_provider
+            && (profile.policy.keep == Keep::Always || self.keep_alive_at(name).is_some())
+        {
+            let key = self.shared(TokenKey::plain(name.clone()));
+            self.lanes.entry(LaneId::of(&source, &key)).or_default();
+            self.keys.entry(key).or_default();
+        }
         for key in self.keys_of(name) {
-            if self.entries.get(name) == Some(&Entry::Loaded) {
+            if self.is_loaded(name) {
                 self.settle(&key, News::None);
             } else if self.waiters.oldest_of(&key).is_some() {
                 self.load(name);
             }
-            self.pump(&LaneId::of(source, &key));
+            if is_provider {
+                self.pump(&LaneId::of(&source, &key));
+            }
         }
+    }
+
+    /// The vault was opened: nobody waits for anything yet, and what is due shows in the agenda.
+    pub(crate) fn wake_all(&mut self) {
+        let names: Vec<ProfileName> = self
+            .profiles
+            .iter()
+            .filter(|(_, profile)| matches!(profile.source, Source::Provider(_)))
+            .filter(|(name, profile)| {
+                profile.policy.keep == Keep::Always || self.keep_alive_at(name).is_some()
+            })
+            .map(|(name, _)| name.clone())
+            .collect();
+        for name in names {
+            self.resume(&name);
+        }
+        self.touch_all();
     }
 
     pub(crate) fn resume_all(&mut self) {
@@ -233,149 +404,66 @@ impl Core {
         }
     }
 
-    pub(crate) fn answered(&mut self, attempt: AttemptId, result: Result<AnswerId, Trouble>) {
-        match result {
-            Ok(answer) if self.lock.is_open() && self.attempts.contains_key(&attempt) => {
-                self.effects.push(Effect::Classify { attempt, answer });
-            }
-            // Nobody may read it in a sealed vault.
-            Ok(answer) => {
-                self.land(attempt);
-                self.effects.push(Effect::Discard { answer });
-            }
-            Err(trouble) => self.classified(attempt, Outcome::Failed(trouble)),
-        }
-    }
-
-    pub(crate) fn classified(&mut self, attempt: AttemptId, outcome: Outcome) {
-        let Some(Attempt { key, lane, sent_at, revision, worth }) = self.land(attempt) else {
-            return;
-        };
-        let current = self.profiles.get(&key.profile).map(|profile| profile.revision);
-        // Otherwise it answers a question that nobody asks any more. Nothing is lost with it, since no
-        // refresh token was spent.
-        if current == Some(revision) {
-            match (outcome, worth) {
-                (Outcome::Tokens(token), Worth::Everything | Worth::Token)
-                    if token.revision == revision && self.lock.is_open() =>
-                {
-                    let age = self.now.boot.since(sent_at);
-                    self.succeeded(&lane, &key, token, age);
-                }
-                // A provider that wants to be left alone wants it of a sealed agent too.
-                (Outcome::Failed(trouble), Worth::Everything) => self.failed(&lane, trouble),
-                _ => {}
-            }
-        }
-        self.sweep_lanes(&key.profile);
-        self.pump(&lane);
-    }
-
-    /// Ends an attempt: its lane is free.
-    fn land(&mut self, attempt: AttemptId) -> Option<Attempt> {
-        let attempt = self.attempts.remove(&attempt)?;
-        if let Some(lane) = self.lanes.get_mut(&attempt.lane) {
-            lane.in_flight = None;
-        }
-        Some(attempt)
-    }
-
-    fn succeeded(&mut self, id: &LaneId, key: &TokenKey, token: Token, age: Duration) {
-        let lifetime = token.expires_at.map(|end| end.since(token.issued_at));
-        let not_before = self.now.boot.plus(policy::spacing(lifetime));
-        if let Some(lane) = self.lanes.get_mut(id) {
-            *lane = Lane { not_before, ..Lane::default() };
-        }
-        let token = Arc::new(token);
-        let save = self.next_save();
-        if !self.keys.contains_key(key) {
-            self.make_room(&key.profile);
-        }
-        self.adopt(key, Arc::clone(&token), age, Saving::UnderWay { save, failures: 0 });
-        if let Some(state) = self.keys.get_mut(key) {
-            state.obtained += 1;
-            state.young_until = not_before;
-            // A token that was asked for was used when it was asked for.
-            state.last_used.get_or_insert(self.now.wall);
-            let dead = state.live(self.now).is_none();
-            if let Some(times) = state.times.as_mut().filter(|_| dead) {
-                times.lead = None;
-            }
-        }
-        self.settle(key, News::Token);
-        // It came without a refresh token, so nothing is lost if this fails: answered first, saved after.
-        self.effects.push(Effect::SaveToken { save, key: key.clone(), token });
-    }
-
-    fn failed(&mut self, id: &LaneId, trouble: Trouble) {
-        let Some(lane) = self.lanes.get_mut(id) else { return };
-        lane.failures = lane.failures.saturating_add(1);
-        let backoff = match trouble.class {
-            Class::Retry => backoff::delay(lane.failures, &mut self.rng),
-            Class::Permanent | Class::LoginRequired => policy::spacing(None),
-        };
-        let wait = backoff.max(trouble.retry_after.unwrap_or_default());
-        lane.not_before = self.now.boot.plus(wait);
-        let retrying = trouble.class == Class::Retry;
-        let text = trouble.failure.message.clone();
-        lane.trouble = Some(trouble);
-        // All that wait in this lane sat through it: the provider treats them alike.
-        let keys: Vec<TokenKey> = self.keys_in(id).cloned().collect();
-        for key in &keys {
-            self.waiters.count_attempt(key);
-            self.settle(key, News::None);
-            if retrying {
-                for request in self.waiters.of(key) {
-                    let wait = tokctl_proto::time::Spoken(wait);
-                    let text = format!("{}: {text}; trying again in {wait}", key.profile);
-                    self.effects.push(Effect::Progress { request, text });
-                }
-            }
-        }
-        self.touch_schedule();
-    }
-
-    pub(crate) fn saved(&mut self, save: SaveId, result: Result<(), Failure>) {
-        let state = self.keys.values_mut().find(
-            |state| matches!(state.saving, Saving::UnderWay { save: under_way, .. } if under_way == save),
-        );
-        // A newer token may have taken its place; its own write follows.
-        let Some(state) = state else { return };
-        let Saving::UnderWay { failures, .. } = state.saving else { return };
-        state.saving = match result {
-            Ok(()) => Saving::Saved,
-            Err(_) => {
-                let failures = failures.saturating_add(1);
-                let retry_at = self.now.boot.plus(backoff::delay(failures, &mut self.rng));
-                Saving::Failed { failures, retry_at }
-            }
-        };
-    }
-
     /// Tries again to write what the vault would not take.
-    pub(crate) fn retry_saves(&mut self) {
-        if !self.lock.is_open() {
+    fn retry_saves(&mut self, id: &LaneId) {
+        if !self.lock.is_writable() {
             return;
         }
-        let due: Vec<TokenKey> = self
-            .keys
-            .iter()
-            .filter(|(_, state)| {
-                matches!(state.saving, Saving::Failed { retry_at, .. } if retry_at <= self.now.boot)
-            })
-            .map(|(key, _)| key.clone())
-            .collect();
-        for key in due {
-            let save = self.next_save();
-            let Some(state) = self.keys.get_mut(&key) else { continue };
-            let Saving::Failed { failures, .. } = state.saving else { continue };
-            match state.token.clone() {
-                Some(token) => {
-                    state.saving = Saving::UnderWay { save, failures };
-                    self.effects.push(Effect::SaveToken { save, key, token });
+        let now = self.now.boot;
+        self.retry_rotation(id);
+        let due: Vec<(Arc<TokenKey>, u32)> = self
+            .keys_in(id)
+            .filter_map(|key| match self.keys.get(key)?.saving {
+                Saving::Failed { retry_at, failures } if retry_at <= now => {
+                    Some((Arc::clone(key), failures))
                 }
-                None => state.saving = Saving::Saved,
+                _ => None,
+            })
+            .collect();
+        for (key, failures) in due {
+            let token = self.keys.get(&key).and_then(|state| state.token.clone());
+            let saving = match token {
+                Some(token) => {
+                    let save = self.save_token(&key, token, false);
+                    Saving::UnderWay { save, failures }
+                }
+                None => Saving::Saved,
+            };
+            if let Some(state) = self.keys.get_mut(&key) {
+                state.saving = saving;
             }
         }
+    }
+
+    /// Has a token written that came without a refresh token.
+    pub(crate) fn save_token(
+        &mut self,
+        key: &Arc<TokenKey>,
+        token: Arc<Token>,
+        promote: bool,
+    ) -> crate::SaveId {
+        let save = self.next_save(Saved::Token { key: Arc::clone(key), promote });
+        let obtained = Kept { token: Some(token), refresh: None, promote };
+        let attempt = AttemptId(save.0);
+        self.effects.push(Effect::SaveTokens {
+            save,
+            attempt,
+            key: key.as_ref().clone(),
+            obtained,
+        });
+        save
+    }
+}
+
+/// When a refresh token is to be used for its own sake. Of an entry that was not read in this run the last run
+/// knew it.
+pub(crate) fn keep_alive_of(
+    policy: &Policy,
+    entry: Option<&Entry>,
+    book: Option<&Book>,
+) -> Option<WallMs> {
+    match entry.and_then(Entry::facts) {
+        Some(facts) => policy::keep_alive_at(facts.refresh.as_ref()?, policy.refresh_token_idle),
+        None => book?.keep_alive_at,
     }
 }

@@ -1,9 +1,10 @@
 //! Callers that wait for a token. A waiter belongs to a key.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokctl_proto::{BootMs, TokenKey};
+use tokctl_proto::{BootMs, ProfileName, TokenKey};
 
 use crate::event::RequestId;
 
@@ -23,9 +24,26 @@ impl Need {
     }
 }
 
+/// What a caller is told in the end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Wants {
+    Token,
+    /// The token of a member of this pool; so many uses of it are booked.
+    FromPool {
+        pool: ProfileName,
+        uses: u32,
+        wait_until: BootMs,
+        /// Members that have not been tried.
+        others: usize,
+    },
+    /// That there is a new token. A person asks, so what was held back for a person's word is done.
+    Renewal,
+}
+
 #[derive(Clone, Debug)]
 pub(crate) struct Waiter {
-    pub(crate) key: TokenKey,
+    pub(crate) key: Arc<TokenKey>,
+    pub(crate) wants: Wants,
     pub(crate) need: Need,
     pub(crate) deadline: BootMs,
     /// Failed attempts it has sat through.
@@ -36,7 +54,7 @@ pub(crate) struct Waiter {
 #[derive(Debug, Default)]
 pub(crate) struct Waiters {
     by_request: BTreeMap<RequestId, Waiter>,
-    by_key: BTreeMap<TokenKey, BTreeSet<RequestId>>,
+    by_key: BTreeMap<Arc<TokenKey>, BTreeSet<RequestId>>,
     by_deadline: BTreeSet<(BootMs, RequestId)>,
 }
 
@@ -68,9 +86,29 @@ impl Waiters {
         self.by_key.get(key).into_iter().flatten().copied().collect()
     }
 
+    /// Uses that callers of a pool will make of a member, as soon as it has a token.
+    pub(crate) fn uses_of(&self, name: &ProfileName, member: &ProfileName) -> u32 {
+        let keys = self.by_key.range::<TokenKey, _>(TokenKey::plain(member.clone())..);
+        keys.take_while(|(key, _)| key.profile == *member)
+            .flat_map(|(_, requests)| requests)
+            .map(|request| match self.by_request.get(request).map(|waiter| &waiter.wants) {
+                Some(Wants::FromPool { pool, uses, .. }) if pool == name => *uses,
+                _ => 0,
+            })
+            .fold(0, u32::saturating_add)
+    }
+
     /// The request that has waited longest for `key`.
     pub(crate) fn oldest_of(&self, key: &TokenKey) -> Option<RequestId> {
         self.by_key.get(key)?.first().copied()
+    }
+
+    /// Whether a person asks for a key, whatever it may cost.
+    pub(crate) fn is_forced(&self, key: &TokenKey) -> bool {
+        let of_key = self.by_key.get(key).into_iter().flatten();
+        of_key
+            .filter_map(|request| self.by_request.get(request))
+            .any(|waiter| waiter.wants == Wants::Renewal)
     }
 
     /// All requests that wait, oldest first.

@@ -2,22 +2,42 @@
 
 #[cfg(test)]
 mod story {
+    mod alone;
+    mod cast;
     mod clock;
     mod config;
+    mod doubt;
     mod get;
+    mod keep;
     mod lock;
     mod outage;
+    mod pool;
     mod renew;
+    mod report;
     mod restart;
+    mod rotation;
     mod teller;
 }
 
 #[cfg(test)]
 mod sim {
+    mod callers;
     mod checker;
+    mod crash;
+    mod crowd;
     mod dice;
+    mod entry;
+    mod family;
+    mod flights;
+    mod ledger;
+    mod perform;
+    mod persons;
     mod provider;
+    mod rotation;
     mod scenario;
+    mod served;
+    mod sweep;
+    mod uses;
     mod vault;
     mod world;
 }

@@ -4,6 +4,8 @@
 //! edit may mend a text that breaks a rule, but not one that is no TOML. Nothing is written here;
 //! `file` does that.
 
+mod members;
+
 use std::borrow::Cow;
 
 use thiserror::Error;
@@ -44,6 +46,9 @@ pub enum EditError {
     /// `rename` onto a profile.
     #[error("there is a profile `{name}` already")]
     NameTaken { name: ProfileName },
+    /// `remove` of what a pool hands out.
+    #[error("`{name}` is a member of the pool `{pool}`")]
+    Member { name: ProfileName, pool: String, others: Vec<String> },
 }
 
 impl EditError {
@@ -106,17 +111,21 @@ pub fn set_agent(text: &str, assignments: &[Assignment<'_>]) -> Result<String, E
     draft.close()
 }
 
-/// Removes a profile with the comment directly above it.
+/// Removes a profile with the comment directly above it. A member of a pool stays: without it the
+/// pool would hand out less than somebody counts on.
 pub fn remove_profile(text: &str, name: &ProfileName) -> Result<String, EditError> {
     let mut draft = Draft::open(text)?;
     draft.existing(name)?;
+    if let Some((pool, others)) = members::pool_with(draft.profiles()?, name) {
+        return Err(EditError::Member { name: name.clone(), pool, others });
+    }
     if let Some(removed) = draft.profiles()?.remove(name.as_str()) {
         layout::keep_comments(&mut draft.document, &removed);
     }
     draft.close()
 }
 
-/// Gives a profile another name, in its place.
+/// Gives a profile another name, in its place and in the pools that it is a member of.
 pub fn rename_profile(
     text: &str,
     from: &ProfileName,
@@ -143,6 +152,7 @@ pub fn rename_profile(
             profiles.entry_format(&key).or_insert(item);
         }
     }
+    members::rename(profiles, from, to);
     draft.close()
 }
 

@@ -42,7 +42,27 @@ impl From<EditError> for Failure {
                     .of(&name)
                     .hint(format!("choose another name, or run `tokctl remove {name}`"))
             }
+            EditError::Member { name, pool, others } => {
+                let message = format!("the profile is a member of the pool `{}`", shown(&pool));
+                let hint = take_out(&pool, &others);
+                Self::new(Kind::ConfigInvalid, message).of(&name).hint(hint)
+            }
         }
+    }
+}
+
+/// What to type so that a pool has these members alone.
+fn take_out(pool: &str, members: &[String]) -> String {
+    /// More of them are better edited than typed.
+    const TYPED_MAX: usize = 8;
+    let pool = shown(pool);
+    match members.len() {
+        0 => format!("run `tokctl remove {pool}` first: it has no other member"),
+        1..=TYPED_MAX => {
+            let each = members.iter().map(|member| format!(" pool={}", shown(member)));
+            format!("run `tokctl set {pool}{}` first", each.collect::<String>())
+        }
+        _ => format!("take it out of `pool` below `[profiles.{pool}]` first"),
     }
 }
 
@@ -126,7 +146,7 @@ mod tests {
                 edit::add_profile(text, &named("b"), &[], false).unwrap_err().into(),
                 10,
                 "the profile has no `grant`",
-                Some("known are `client_credentials`, `api_key`"),
+                Some("known are `client_credentials`, `refresh_token`, `api_key`"),
             ),
             (
                 FileError::ReadOnly { path: path() }.into(),
@@ -152,6 +172,26 @@ mod tests {
             assert_eq!(failure.kind.exit(), exit, "{message}");
             assert_eq!(failure.message, message);
             assert_eq!(failure.hint.as_deref(), hint);
+        }
+    }
+
+    #[test]
+    fn a_member_of_a_pool_is_told_how_to_leave_it() {
+        let key = |name: &str| format!("[profiles.{name}]\ngrant = \"api_key\"\n");
+        let many: Vec<String> = (0..10).map(|n| format!("m{n}")).collect();
+        let many: Vec<&str> = many.iter().map(String::as_str).collect();
+        for (members, hint) in [
+            (&["m0"][..], "run `tokctl remove search` first: it has no other member"),
+            (&["m1", "m0", "m2"][..], "run `tokctl set search pool=m1 pool=m2` first"),
+            (&many[..], "take it out of `pool` below `[profiles.search]` first"),
+        ] {
+            let profiles: String = members.iter().map(|name| key(name)).collect();
+            let text = format!("{profiles}[profiles.search]\npool = {members:?}\n");
+            let failure = Failure::from(edit::remove_profile(&text, &named("m0")).unwrap_err());
+            assert_eq!(failure.kind.exit(), 10);
+            assert_eq!(failure.message, "the profile is a member of the pool `search`");
+            assert_eq!(failure.hint.as_deref(), Some(hint));
+            assert_eq!(failure.profile, Some(named("m0")));
         }
     }
 

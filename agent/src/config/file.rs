@@ -18,7 +18,7 @@ use thiserror::Error;
 use super::links::{hops, parent};
 
 /// Far more than a thousand profiles take, and small enough to be parsed at once.
-pub const FILE_BYTES_MAX: usize = 1024 * 1024;
+pub const FILE_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// How often an edit is tried again because the file was changed meanwhile.
 pub const TRIES_MAX: usize = 5;

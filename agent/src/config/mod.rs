@@ -1,8 +1,9 @@
 //! config.toml: text in, checked profiles out; and edits that leave comments where they are.
 //!
-//! `parse` reads, with `section` for shapes and `check`, `address` and `template` for rules; `edit`
-//! changes text, with `typed` for values and `layout` for comments; `file` and `watch` are the only
-//! ones that touch the disk.
+//! `parse` reads, with `section` for shapes, `misplaced` for keys that mean nothing together, and
+//! `check`, `address`, `policy`, `pool`, `rate` and `template` for rules; `edit` changes text, with
+//! `typed` for values and `layout` for comments; `file` and `watch` are the only ones that touch the
+//! disk.
 
 mod address;
 mod check;
@@ -13,8 +14,12 @@ pub mod file;
 mod layout;
 mod line_ends;
 mod links;
+mod misplaced;
 mod parse;
+mod policy;
+mod pool;
 pub mod profile;
+mod rate;
 mod section;
 pub mod template;
 mod typed;

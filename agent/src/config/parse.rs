@@ -12,16 +12,14 @@ use tokctl_proto::setting::{self, find};
 use toml_edit::{Document, Item, TableLike};
 
 use super::error::{Broken, ConfigError, suggestion};
+use super::policy::policy;
 use super::profile::HEADER_DEFAULT;
 use super::section::{Section, Spot, key_offset};
 use super::{Body, Client, ClientAuth, Config, Grant, Network, Profile, Provider};
-use super::{address, check, template};
+use super::{address, check, misplaced, pool, template};
 
 /// The tables at the top.
 const TABLES: &[&str] = &["agent", "profiles"];
-
-/// Keys that mean something where there is no provider to ask.
-const KEYS_WITHOUT_PROVIDER: &[&str] = &["grant", "header", "api_urls", "allow_http_loopback"];
 
 /// Reads the text of config.toml.
 pub fn parse(text: &str) -> Result<Config, ConfigError> {
@@ -37,6 +35,7 @@ pub fn parse(text: &str) -> Result<Config, ConfigError> {
         None => Network::default(),
     };
     let mut profiles = BTreeMap::new();
+    let mut pools = Vec::new();
     if let Some(item) = root.get("profiles") {
         let offset = key_offset(root, "profiles");
         let tables = table_of(text, offset, "profiles", item)?;
@@ -46,8 +45,15 @@ pub fn parse(text: &str) -> Result<Config, ConfigError> {
             let name = ProfileName::parse(name)
                 .map_err(|error| ConfigError::at(text, offset, Broken::new(error.to_string())))?;
             let section = Section::read(text, offset, "a profile", table, setting::PROFILE)?;
-            profiles.insert(name.clone(), profile(name, &section, &network)?);
+            let profile = profile(name.clone(), &section, &network)?;
+            if matches!(profile.grant, Grant::Pool(_)) {
+                pools.push(section);
+            }
+            profiles.insert(name, profile);
         }
+    }
+    for section in &pools {
+        pool::check_members(section, &profiles)?;
     }
     Ok(Config { network, profiles })
 }
@@ -93,12 +99,12 @@ fn profile(
     agent: &Network,
 ) -> Result<Profile, ConfigError> {
     let allow_http_loopback = section.flag("allow_http_loopback");
+    misplaced::check(section)?;
     let grant = match section.text("grant").map(|spot| spot.text) {
         Some("client_credentials") => Grant::ClientCredentials(client(section, agent)?),
-        Some("api_key") => {
-            without_provider(section)?;
-            Grant::ApiKey
-        }
+        Some("refresh_token") => Grant::RefreshToken(client(section, agent)?),
+        Some("api_key") => Grant::ApiKey,
+        _ if section.offset(pool::KEY).is_some() => Grant::Pool(pool::pool(section)?),
         _ => {
             let known = suggestion("", setting::GRANTS.iter().copied());
             return Err(section.lacks(lacking("`grant`").hint(known)));
@@ -113,23 +119,12 @@ fn profile(
     Ok(Profile {
         name,
         grant,
+        policy: policy(section)?,
         header: section
             .checked("header", template::header)?
             .unwrap_or_else(|| HEADER_DEFAULT.to_owned()),
         api_urls,
     })
-}
-
-fn without_provider(section: &Section<'_>) -> Result<(), ConfigError> {
-    match section.names().find(|name| !KEYS_WITHOUT_PROVIDER.contains(name)) {
-        Some(name) => {
-            let offset = section.offset(name).unwrap_or_default();
-            let broken =
-                Broken::new("means nothing with `grant = \"api_key\"`: no provider is asked");
-            Err(section.refuse(offset, name, broken.hint(format!("remove `{name}`"))))
-        }
-        None => Ok(()),
-    }
 }
 
 fn client(section: &Section<'_>, agent: &Network) -> Result<Client, ConfigError> {

@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
+use tokctl_core::{Policy, Pool};
 use tokctl_proto::ProfileName;
 use url::Url;
 
@@ -22,18 +24,43 @@ pub struct Config {
 pub struct Profile {
     pub name: ProfileName,
     pub grant: Grant,
+    /// When its tokens are renewed; nothing of it changes what a token is.
+    pub policy: Policy,
     /// `NAME: VALUE` with `{token}` or `{basic}` in it.
     pub header: String,
     pub api_urls: Vec<Url>,
 }
 
-#[expect(clippy::large_enum_variant, reason = "tens of profiles; a box would be in every pattern")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Grant {
     /// RFC 6749 section 4.4.
     ClientCredentials(Client),
+    /// RFC 6749 section 6: a refresh token that was obtained elsewhere.
+    RefreshToken(Client),
+    /// Other profiles, in turn.
+    Pool(Arc<Pool>),
     /// A key that is stored and handed out as it is.
     ApiKey,
+}
+
+impl Grant {
+    /// The name in config.toml; `pool` where other profiles stand for it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::ClientCredentials(_) => "client_credentials",
+            Self::RefreshToken(_) => "refresh_token",
+            Self::Pool(_) => "pool",
+            Self::ApiKey => "api_key",
+        }
+    }
+
+    /// The client that asks a provider, where one is asked.
+    pub fn client(&self) -> Option<&Client> {
+        match self {
+            Self::ClientCredentials(client) | Self::RefreshToken(client) => Some(client),
+            Self::Pool(_) | Self::ApiKey => None,
+        }
+    }
 }
 
 /// A client at a provider's token endpoint.
@@ -91,4 +118,23 @@ pub struct Network {
     pub proxy: Option<String>,
     pub no_proxy: Vec<String>,
     pub allow_http_loopback: bool,
+}
+
+#[cfg(test)]
+impl Client {
+    /// A client with nothing but what every client has.
+    pub(crate) fn plain(token_endpoint: Url) -> Self {
+        Self {
+            provider: Provider::TokenEndpoint(token_endpoint),
+            client_id: "cc".into(),
+            client_auth: None,
+            scope: BTreeSet::new(),
+            audience: BTreeSet::new(),
+            resource: BTreeSet::new(),
+            params: BTreeMap::new(),
+            body: Body::Form,
+            assume_ttl: None,
+            network: Network::default(),
+        }
+    }
 }

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use tokctl_proto::setting::secret_of;
 use tokctl_proto::{Failure, Kind, ProfileName, Secret};
 
 use crate::config::ClientAuth;
@@ -17,6 +18,9 @@ use crate::oauth::form::{self, Parameters};
 
 /// The name of the client's secret in an entry.
 pub const CLIENT_SECRET: &str = "client_secret";
+
+/// The name of the one that waits beside it, to be tried when the present one is refused.
+pub const CLIENT_SECRET_NEXT: &str = "client_secret.next";
 
 /// Parameters that prove a client. They belong to this file: put in by hand they would be a second
 /// way.
@@ -57,16 +61,25 @@ pub fn choose(
         })
 }
 
+/// Who is to be proved.
+#[derive(Clone, Copy, Debug)]
+pub struct Identity<'a> {
+    pub profile: &'a ProfileName,
+    /// As in config.toml: it decides which secret `set-secret` stores when none is named.
+    pub grant: &'a str,
+    pub client_id: &'a str,
+}
+
 /// Puts the proof into the request: into the parameters, or as the header that is returned.
 pub fn prove(
-    profile: &ProfileName,
+    identity: Identity<'_>,
     auth: ClientAuth,
-    client_id: &str,
     secrets: &BTreeMap<String, Secret>,
     parameters: &mut Parameters,
 ) -> Result<Option<Secret>, Failure> {
+    let Identity { profile, grant, client_id } = identity;
     let secret = || secrets.get(CLIENT_SECRET).filter(|secret| !secret.is_empty());
-    let secret = || secret().ok_or_else(|| secret_required(profile, CLIENT_SECRET));
+    let secret = || secret().ok_or_else(|| secret_required(profile, grant, CLIENT_SECRET));
     match auth {
         ClientAuth::Basic => Ok(Some(basic(client_id, secret()?))),
         ClientAuth::BasicRaw if client_id.contains(':') => Err(Failure::new(
@@ -93,12 +106,27 @@ pub fn is_proof(parameter: &str) -> bool {
     PROOFS.contains(&parameter)
 }
 
+/// The secrets with the client secret that waits in the place of the present one; `None` where none
+/// waits.
+pub fn with_next(mut secrets: BTreeMap<String, Secret>) -> Option<BTreeMap<String, Secret>> {
+    let next = secrets.remove(CLIENT_SECRET_NEXT).filter(|next| !next.is_empty())?;
+    secrets.insert(CLIENT_SECRET.to_owned(), next);
+    Some(secrets)
+}
+
 /// The failure of a profile whose entry does not hold a secret that it needs.
-pub fn secret_required(profile: &ProfileName, name: &str) -> Failure {
-    let option = if name == CLIENT_SECRET { String::new() } else { format!(" --name {name}") };
+pub fn secret_required(profile: &ProfileName, grant: &str, name: &str) -> Failure {
     Failure::new(Kind::SecretRequired, format!("no secret `{name}` is stored"))
         .of(profile)
-        .hint(format!("run `tokctl set-secret {profile}{option}`"))
+        .hint(set_secret(profile, grant, name))
+}
+
+/// What to type to store a secret, which is named where the grant would store another.
+pub fn set_secret(profile: &ProfileName, grant: &str, name: &str) -> String {
+    match secret_of(grant) == name {
+        true => format!("run `tokctl set-secret {profile}`"),
+        false => format!("run `tokctl set-secret {profile} --name {name}`"),
+    }
 }
 
 /// RFC 6749 section 2.3.1: both halves are form-encoded before they meet.
@@ -138,10 +166,20 @@ mod tests {
         ProfileName::parse("acme").unwrap()
     }
 
+    fn proved(
+        auth: ClientAuth,
+        client_id: &str,
+        secrets: &BTreeMap<String, Secret>,
+        parameters: &mut Parameters,
+    ) -> Result<Option<Secret>, Failure> {
+        let identity = Identity { profile: &profile(), grant: "client_credentials", client_id };
+        prove(identity, auth, secrets, parameters)
+    }
+
     fn proof(auth: ClientAuth, id: &str, secret: &str) -> (String, Option<String>) {
         let secrets = BTreeMap::from([(CLIENT_SECRET.to_owned(), Secret::new(secret.into()))]);
         let mut parameters = Parameters::default();
-        let header = prove(&profile(), auth, id, &secrets, &mut parameters).unwrap();
+        let header = proved(auth, id, &secrets, &mut parameters).unwrap();
         let pair = header.map(|value| {
             let encoded = value.expose().strip_prefix("Basic ").unwrap().to_owned();
             String::from_utf8(STANDARD.decode(encoded).unwrap()).unwrap()
@@ -213,7 +251,7 @@ mod tests {
                 .into_iter()
                 .collect();
             for auth in [ClientAuth::Basic, ClientAuth::BasicRaw, ClientAuth::Post] {
-                let made = prove(&profile(), auth, "id", &secrets, &mut Parameters::default());
+                let made = proved(auth, "id", &secrets, &mut Parameters::default());
                 assert_eq!(made.is_ok(), fits, "{held:?}");
                 if let Err(failure) = made {
                     assert_eq!(failure.kind, Kind::SecretRequired);
@@ -224,10 +262,51 @@ mod tests {
     }
 
     #[test]
+    fn a_secret_is_named_where_the_grant_would_store_another() {
+        for (grant, name, hint) in [
+            ("client_credentials", "client_secret", "run `tokctl set-secret acme`"),
+            ("client_credentials", "pin", "run `tokctl set-secret acme --name pin`"),
+            ("refresh_token", "client_secret", "run `tokctl set-secret acme --name client_secret`"),
+            ("refresh_token", "refresh_token", "run `tokctl set-secret acme`"),
+        ] {
+            assert_eq!(set_secret(&profile(), grant, name), hint);
+        }
+    }
+
+    #[test]
+    fn the_next_secret_stands_in_the_place_of_the_present_one() {
+        let held = |pairs: &[(&str, &str)]| {
+            let pair = |(name, value): &(&str, &str)| {
+                ((*name).to_owned(), Secret::new((*value).to_owned()))
+            };
+            pairs.iter().map(pair).collect::<BTreeMap<_, _>>()
+        };
+        for (pairs, after) in [
+            (&[("client_secret", "a")][..], None),
+            (&[("client_secret", "a"), ("client_secret.next", "")][..], None),
+            (
+                &[("client_secret", "a"), ("client_secret.next", "b"), ("pin", "1")][..],
+                Some(&[("client_secret", "b"), ("pin", "1")][..]),
+            ),
+            (&[("client_secret.next", "b")][..], Some(&[("client_secret", "b")][..])),
+        ] {
+            let made = with_next(held(pairs)).map(|made| {
+                let shown = |(name, value): (String, Secret)| (name, value.expose().to_owned());
+                made.into_iter().map(shown).collect::<Vec<_>>()
+            });
+            let after = after.map(|after| {
+                let owned =
+                    |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+                after.iter().map(owned).collect::<Vec<_>>()
+            });
+            assert_eq!(made, after);
+        }
+    }
+
+    #[test]
     fn a_colon_in_the_id_is_not_sent_raw() {
         let secrets = BTreeMap::from([(CLIENT_SECRET.to_owned(), Secret::new("s".into()))]);
-        let made =
-            prove(&profile(), ClientAuth::BasicRaw, "a:b", &secrets, &mut Parameters::default());
+        let made = proved(ClientAuth::BasicRaw, "a:b", &secrets, &mut Parameters::default());
         assert_eq!(made.unwrap_err().kind, Kind::ConfigInvalid);
     }
 }

@@ -27,8 +27,12 @@ pub struct HttpReply {
     /// Without parameters, lower case.
     pub content_type: Option<String>,
     pub retry_after: Option<String>,
+    /// The provider's clock when it answered, as it wrote it (RFC 9110 section 6.6.1).
+    pub date: Option<String>,
     /// When the request was sent.
     pub sent_at: WallMs,
+    /// When the head of the reply was there.
+    pub received_at: WallMs,
     pub body: Zeroizing<Vec<u8>>,
 }
 

@@ -8,6 +8,7 @@ pub mod grant;
 pub mod message;
 pub mod origin;
 pub mod placeholder;
+pub mod provider_clock;
 pub mod reply;
 pub mod retry_after;
 

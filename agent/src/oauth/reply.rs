@@ -3,24 +3,26 @@
 //! Providers deviate from RFC 6749 section 5 more often than not, so the shape is read tolerantly
 //! (`fields`) and the meaning strictly: an error is looked for first, whatever the status; a token
 //! must be visible ASCII (appendix A.12) and of a type that a bearer can use (section 7.1). The
-//! reply is never shown: it may hold a token. No grant that presents a refresh token is here yet,
-//! so `invalid_grant` speaks of the client.
+//! reply is never shown: it may hold a token.
 
 mod extra;
 mod fields;
 mod lifetime;
+mod redact;
 mod refusal;
 mod status;
+mod successor;
 
-use tokctl_core::{Class, Outcome, Token, Trouble};
+use tokctl_core::{Cause, Class, Obtained, Outcome, Reached, Token, Trouble};
 use tokctl_proto::escape::shown;
 use tokctl_proto::token::{is_scope, is_token};
-use tokctl_proto::{Failure, Kind, TokenKey, WallMs};
+use tokctl_proto::{Failure, Kind, Secret, TokenKey, WallMs};
 use url::Url;
 
-use crate::config::Client;
+use crate::config::{Client, Grant};
 use crate::oauth::message::HttpReply;
 use crate::oauth::reply::fields::Fields;
+use crate::oauth::{client_auth, provider_clock};
 
 /// Half as much again as the largest JWT we have met. With [`extra::EXTRA_BYTES_MAX`] it fits into
 /// one frame of the wire.
@@ -33,27 +35,65 @@ const UNUSABLE_TYPES: &[&str] = &["dpop", "pop", "mac", "n_a"];
 /// A longer token type is no type, and is read as if it were absent.
 const TOKEN_TYPE_BYTES_MAX: usize = 64;
 
-/// Classifies the reply of the token endpoint at `endpoint` to a request for `key`, which was read at `now`.
-pub fn classify(
-    now: WallMs,
-    key: &TokenKey,
-    client: &Client,
-    endpoint: &Url,
-    reply: &HttpReply,
-) -> Outcome {
+/// What a reply answers.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a> {
+    pub key: &'a TokenKey,
+    pub grant: &'a Grant,
+    /// The grant's.
+    pub client: &'a Client,
+    /// The token endpoint.
+    pub endpoint: &'a Url,
+    /// Secrets that the request held: a provider may repeat one in what it says of a refusal.
+    pub sent: &'a [Secret],
+}
+
+impl Asked<'_> {
+    /// Whether a refresh token was presented.
+    fn is_refresh(&self) -> bool {
+        matches!(self.grant, Grant::RefreshToken(_))
+    }
+
+    /// What to type when the client's secret is not the one.
+    fn set_client_secret(&self) -> String {
+        client_auth::set_secret(&self.key.profile, self.grant.name(), client_auth::CLIENT_SECRET)
+    }
+}
+
+/// Classifies a reply; `now` is when it is read, which may be after a crash.
+pub fn classify(now: WallMs, asked: &Asked<'_>, reply: &HttpReply) -> Outcome {
     let mut fields = Fields::read(&reply.body);
-    let refusal = fields.as_ref().and_then(refusal::find);
+    let clock_ahead_s = provider_clock::ahead_s(reply);
+    let refusal = fields.as_ref().and_then(refusal::find).map(|it| it.without(asked.sent));
+    let successor = match (reply.status, fields.as_mut()) {
+        // A client that presented none has no use for one (RFC 6749 section 4.4.3). What comes with
+        // a refusal by status is an echo of the request.
+        (200..=299, Some(fields)) if asked.is_refresh() => {
+            successor::take(fields, reply, clock_ahead_s)
+        }
+        _ => None,
+    };
     let made = match (reply.status, refusal) {
         (408 | 429 | 500..=599, refusal) => Err(status::overloaded(now, reply, refusal.as_ref())),
-        (300..=399, _) => Err(status::redirect(endpoint, reply.status)),
-        (_, Some(refusal)) => Err(refusal.trouble(now, key, client, reply)),
-        (200..=299, None) => token(client, reply, fields.as_mut()),
-        (_, None) => Err(status::refused(&key.profile, client, endpoint, reply.status)),
+        (300..=399, _) => Err(status::redirect(asked.endpoint, reply.status)),
+        (_, Some(refusal)) => Err(refusal.trouble(now, asked, reply)),
+        (200..=299, None) => token(asked.client, reply, clock_ahead_s, fields.as_mut()),
+        (_, None) => Err(status::refused(asked, reply.status)),
     };
     match made {
-        Ok(token) => Outcome::Tokens(token),
+        Ok(token) => {
+            let status = reply.status;
+            Outcome::Tokens(Obtained { token, successor, clock_ahead_s, status })
+        }
         Err(trouble) => {
-            Outcome::Failed(Trouble { failure: trouble.failure.of(&key.profile), ..trouble })
+            // What was refused has no successor, whatever stands beside the refusal.
+            let successor = successor.filter(|_| trouble.cause != Cause::InvalidGrant);
+            Outcome::Failed(Trouble {
+                failure: trouble.failure.of(&asked.key.profile),
+                reached: Reached::Answered(reply.status),
+                successor: successor.map(Box::new),
+                ..trouble
+            })
         }
     }
 }
@@ -62,6 +102,7 @@ pub fn classify(
 fn token(
     client: &Client,
     reply: &HttpReply,
+    clock_ahead_s: Option<i64>,
     fields: Option<&mut Fields>,
 ) -> Result<Token, Trouble> {
     let Some(fields) = fields else { return Err(status::no_token_reply(reply)) };
@@ -86,6 +127,7 @@ fn token(
     let token_type = token_type(holder.text("token_type"))?;
     let expires_at = lifetime::expires_at(
         reply.sent_at,
+        clock_ahead_s,
         holder.get("expires_in"),
         client.assume_ttl,
         &access_token,

@@ -1,13 +1,14 @@
 //! The loop between the world and the core: one input at a time, then what the core wants done.
 //!
-//! It decides nothing. Between inputs it naps (`nap.rs`), until the core's next deadline at most.
+//! It decides nothing. Between inputs it naps (`nap.rs`), until the core's next deadline at most. What
+//! becomes of a request is in `request.rs`, of the end in `stop.rs`.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokctl_core::{Changed as CoreChanged, Core, Event, Get, RequestId, Start};
+use tokctl_core::{Changed as CoreChanged, Core, Event, RequestId, Start};
 use tokctl_proto::response::{Item, Paste};
 use tokctl_proto::{BootMs, Failure, Now, ProfileName, WallMs};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
@@ -20,12 +21,15 @@ use super::live::Live;
 use super::nap::Nap;
 use super::obtain::{Answer, Means};
 use super::perform::Performer;
-use super::query;
 use super::reply::ReplyTo;
 use super::serve::stopping;
+use super::stored::Loaded;
 use crate::clock;
+use stop::turn_away;
 
+mod request;
 mod status;
+mod stop;
 #[cfg(test)]
 mod tests;
 
@@ -49,6 +53,11 @@ pub enum Input {
     Answered {
         attempt: tokctl_core::AttemptId,
         result: Result<Answer, tokctl_core::Trouble>,
+    },
+    /// An entry was read, or could not be.
+    Loaded {
+        profile: ProfileName,
+        result: Result<Loaded, Failure>,
     },
     Changed {
         request: RequestId,
@@ -84,7 +93,15 @@ pub enum Then {
     Tell(ReplyTo),
     /// A client names a profile that the configuration in use does not have: it may be in an edit
     /// of this very moment.
-    Get(Get),
+    Ask { request: RequestId, profile: ProfileName, ask: Box<Ask> },
+}
+
+/// What a client asks about a profile.
+#[expect(clippy::large_enum_variant, reason = "a box would be made for every get")]
+#[derive(Debug)]
+pub enum Ask {
+    Core(Event),
+    Why,
 }
 
 impl Input {
@@ -110,11 +127,26 @@ pub struct Facts {
     pub desk: Arc<Desk>,
 }
 
+/// What came of one turn of the loop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Turn {
+    Taken,
+    Stop,
+}
+
 /// A request that has not been answered.
 pub(super) struct Pending {
     pub(super) reply: ReplyTo,
     /// What to carry out once the vault is open.
     pub(super) change: Option<Change>,
+    pub(super) form: TokenForm,
+}
+
+/// In which of the wire's shapes a client wants its token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum TokenForm {
+    Token,
+    Token2,
 }
 
 /// The daemon's state outside the core.
@@ -127,6 +159,8 @@ pub struct Driver {
     /// Why the file's configuration is not the one in use.
     config_problem: Option<Failure>,
     config_due: Option<BootMs>,
+    /// The agent is going down, and waits until then for what must not be lost.
+    leave_by: Option<BootMs>,
 }
 
 impl std::fmt::Debug for Driver {
@@ -154,84 +188,48 @@ impl Driver {
             live,
             config_problem,
             config_due: None,
+            leave_by: None,
         }
     }
 
-    /// Runs until it is told to stop. An error is the kernel's, for want of a timer.
+    /// Runs until it is told to stop, and until nothing is under way that must not be lost. An error
+    /// is the kernel's, for want of a timer.
     pub async fn run(&mut self, start: Start) -> io::Result<()> {
         let mut nap = Nap::new()?;
         let mut now = clock::now();
         self.handle(now, Event::Start(start));
-        while !self.performer.stopping {
-            let due = self.core.poll_timeout().into_iter().chain(self.config_due).min();
-            // As of the last event: a nap that ends a little early costs nothing, another look at the clock does.
-            nap.end_by(now.boot, due)?;
-            let input = tokio::select! {
-                biased;
-                received = self.inbox.recv() => received,
-                () = nap.over() => {
-                    now = clock::now();
-                    self.tick(now);
-                    continue;
-                }
-            };
-            now = clock::now();
-            match input {
-                None | Some(Input::Stop) => return Ok(()),
-                Some(input) => self.take(now, input),
-            }
-            // Clients that leave no pause between their requests must not hold up what is due.
-            if due.is_some_and(|due| due <= now.boot) {
-                self.tick(now);
-            }
+        let mut signals = 0;
+        while signals == 0 && !self.performer.stopping {
+            signals += u32::from(self.turn(&mut nap, &mut now).await? == Turn::Stop);
         }
-        Ok(())
+        self.finish(&mut nap, now, signals).await
     }
 
-    /// Tells everybody who waits that the agent stops. Changes that are being made are let finish,
-    /// for so long, since who asked for one will want to know.
-    pub async fn farewell(&mut self, time_max: Duration) {
-        self.handle(clock::now(), Event::Stop);
-        let finishing = async {
-            while !self.performer.requests.is_empty() {
-                match self.inbox.recv().await {
-                    Some(input) => self.last_word(input),
-                    None => return,
-                }
+    /// Takes one input, or what is due.
+    async fn turn(&mut self, nap: &mut Nap, now: &mut Now) -> io::Result<Turn> {
+        let due = self.core.poll_timeout().into_iter().chain(self.config_due).chain(self.leave_by);
+        let due = due.min();
+        // As of the last event: a nap that ends a little early costs nothing, another look at the clock does.
+        nap.end_by(now.boot, due)?;
+        let input = tokio::select! {
+            biased;
+            received = self.inbox.recv() => received,
+            () = nap.over() => {
+                *now = clock::now();
+                self.tick(*now);
+                return Ok(Turn::Taken);
             }
         };
-        let _late = tokio::time::timeout(time_max, finishing).await;
-        for (_, pending) in std::mem::take(&mut self.performer.requests) {
-            pending.reply.failed(&stopping());
+        *now = clock::now();
+        match input {
+            None | Some(Input::Stop) => return Ok(Turn::Stop),
+            Some(input) => self.take(*now, input),
         }
-        self.inbox.close();
-        while let Ok(input) = self.inbox.try_recv() {
-            input.turn_away();
+        // Clients that leave no pause between their requests must not hold up what is due.
+        if due.is_some_and(|due| due <= now.boot) {
+            self.tick(*now);
         }
-        info!("stopped");
-    }
-
-    /// What still comes in while the agent goes down. The core has said its last: nothing new is
-    /// begun.
-    fn last_word(&mut self, input: Input) {
-        let (request, result) = match input {
-            Input::Gone(request) => {
-                self.performer.requests.remove(&request);
-                return;
-            }
-            Input::Changed { request, changed, .. } => {
-                self.show(request, &changed);
-                (request, changed.result)
-            }
-            Input::Reread { then: Then::Get(get), .. } => (get.request, Err(stopping())),
-            input => return input.turn_away(),
-        };
-        if let Some(pending) = self.performer.requests.remove(&request) {
-            match result {
-                Ok(said) => pending.reply.said(&said),
-                Err(failure) => pending.reply.failed(&failure),
-            }
-        }
+        Ok(Turn::Taken)
     }
 
     fn tick(&mut self, now: Now) {
@@ -245,6 +243,9 @@ impl Driver {
 
     fn take(&mut self, now: Now, input: Input) {
         match input {
+            Input::Request { command, reply, .. } if self.leave_by.is_some() => {
+                turn_away(&command, reply);
+            }
             Input::Request { id, command, reply } => self.request(now, id, command, reply),
             Input::Gone(request) => {
                 self.performer.requests.remove(&request);
@@ -253,6 +254,10 @@ impl Driver {
             Input::Event(event) => self.handle(now, event),
             Input::Answered { attempt, result } => {
                 let event = self.performer.answered(attempt, result);
+                self.handle(now, event);
+            }
+            Input::Loaded { profile, result } => {
+                let event = self.performer.loaded(profile, result);
                 self.handle(now, event);
             }
             Input::Changed { request, changed, seals } => {
@@ -281,58 +286,6 @@ impl Driver {
         if opened && seals != self.performer.seals {
             self.handle(now, Event::Lock { request: NOBODY });
         }
-    }
-
-    fn request(&mut self, now: Now, id: RequestId, command: Command, reply: ReplyTo) {
-        let event = match command {
-            Command::Get(get) => {
-                self.performer.requests.insert(id, Pending { reply, change: None });
-                if !self.live.config.profiles.contains_key(&get.key.profile) {
-                    let in_use = self.live.fingerprint.clone();
-                    return self.performer.reread(in_use, Then::Get(get));
-                }
-                Event::Get(get)
-            }
-            Command::Unlock { passphrase, interactive } => {
-                self.performer.requests.insert(id, Pending { reply, change: None });
-                Event::Unlock { request: id, passphrase, interactive }
-            }
-            Command::Lock => {
-                self.performer.requests.insert(id, Pending { reply, change: None });
-                Event::Lock { request: id }
-            }
-            Command::Admitted { change, interactive } => {
-                let change = Some(change);
-                self.performer.requests.insert(id, Pending { reply, change });
-                Event::Admit { request: id, interactive }
-            }
-            Command::Direct(change) => {
-                self.performer.requests.insert(id, Pending { reply, change: None });
-                return self.performer.carry_out(id, change);
-            }
-            Command::List => {
-                if let Some(warning) = self.config_warning() {
-                    reply.progress(&warning, true);
-                }
-                return query::list(&self.performer.means.jobs, &self.live, reply);
-            }
-            Command::Show(name) => {
-                let warning = self.config_warning();
-                return query::show(&self.performer.means.jobs, name, warning, reply);
-            }
-            Command::ConfigRead => return query::config_read(&self.performer.means.jobs, reply),
-            Command::Status => return self.status(now, reply),
-            Command::AgentStatus => return self.agent_status(now, reply),
-            Command::AgentReload => {
-                return self.performer.reread(self.live.fingerprint.clone(), Then::Tell(reply));
-            }
-            Command::AgentStop => {
-                reply.said("the agent stops");
-                self.performer.stopping = true;
-                return;
-            }
-        };
-        self.handle(now, event);
     }
 
     /// Feeds the core and does what it says, until nothing is left to do at once.
@@ -405,18 +358,12 @@ impl Driver {
             (Then::Tell(reply), Ok(said)) => reply.said(said),
             (Then::Tell(reply), Err(failure)) => reply.failed(&failure),
             // Not "no such profile" while it may well be in the file that cannot be read.
-            (Then::Get(get), Err(failure))
-                if !self.live.config.profiles.contains_key(&get.key.profile) =>
-            {
-                if let Some(pending) = self.performer.requests.remove(&get.request) {
+            (Then::Ask { request, profile, .. }, Err(failure)) if !self.has(&profile) => {
+                if let Some(pending) = self.performer.requests.remove(&request) {
                     pending.reply.failed(&failure);
                 }
             }
-            // Its client may have gone in the meantime.
-            (Then::Get(get), _) if self.performer.requests.contains_key(&get.request) => {
-                self.handle(now, Event::Get(get));
-            }
-            (Then::Get(_), _) => {}
+            (Then::Ask { request, profile, ask }, _) => self.ask(now, request, &profile, *ask),
         }
     }
 }

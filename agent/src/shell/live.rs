@@ -7,7 +7,8 @@ use sha2::{Digest, Sha256};
 use tokctl_core::{Lanes, Source};
 use tokctl_proto::ProfileName;
 
-use crate::config::{Config, Fingerprint, Grant, Profile};
+use crate::config::{Client, Config, Fingerprint, Grant, Profile, Provider};
+use crate::oauth::Origin;
 
 /// A configuration that was checked, and the bytes it was read from.
 #[derive(Clone, Debug)]
@@ -39,29 +40,128 @@ impl Live {
             .profiles
             .iter()
             .map(|(name, profile)| {
-                let core =
-                    tokctl_core::Profile { source: source(profile), revision: revision(profile) };
+                let client = profile.grant.client();
+                let core = tokctl_core::Profile {
+                    source: source(profile),
+                    revision: revision(profile),
+                    policy: profile.policy,
+                    grant: profile.grant.name(),
+                    origin: client.and_then(origin).unwrap_or_default().into(),
+                    scope: Arc::new(client.map(|client| client.scope.clone()).unwrap_or_default()),
+                };
                 (name.clone(), core)
             })
             .collect()
     }
 }
 
+/// Where a profile's provider is, as far as config.toml says: its metadata may put the token endpoint
+/// elsewhere, but who is down is the issuer all the same.
+fn origin(client: &Client) -> Option<String> {
+    let url = match &client.provider {
+        Provider::Issuer { url, .. } | Provider::TokenEndpoint(url) => url,
+    };
+    Origin::of(url).map(|origin| origin.as_str().to_owned())
+}
+
 fn source(profile: &Profile) -> Source {
-    match profile.grant {
+    match &profile.grant {
+        Grant::RefreshToken(_) => Source::Provider(Lanes::Shared),
+        Grant::Pool(pool) => Source::Pool(Arc::clone(pool)),
         Grant::ApiKey => Source::Stored,
         // Nothing is spent by asking twice, so keys need not wait for one another.
         Grant::ClientCredentials(_) => Source::Provider(Lanes::PerKey),
     }
 }
 
-/// Names the settings that a profile's tokens depend on: how they are used is not among them. It is
-/// stored beside each token, so a token from before an edit is not served after it, restart or not.
-/// It is made of the settings' debug text: a version of tokctl that knows more of them obtains its
-/// tokens anew once.
+/// Names the settings that a profile's tokens depend on: how they are used and when they are renewed
+/// is not among them. It is stored beside each token, so a token from before an edit is not served
+/// after it, restart or not. It is made of the settings' debug text: a version of tokctl that knows
+/// more of them obtains its tokens anew once.
 pub fn revision(profile: &Profile) -> u64 {
-    let digest = Sha256::digest(format!("{:?}", profile.grant));
+    let depends_on = match &profile.grant {
+        // It has no tokens but those of its members, and they go by their own.
+        Grant::Pool(_) => "Pool".to_owned(),
+        grant => format!("{grant:?}"),
+    };
+    let digest = Sha256::digest(depends_on);
     let mut first = [0; 8];
     first.copy_from_slice(&digest[..8]);
     u64::from_be_bytes(first)
+}
+
+#[cfg(test)]
+mod tests {
+    use tokctl_core::{Keep, Pool};
+
+    use super::*;
+    use crate::config;
+
+    const REFRESHING: &str = "grant = \"refresh_token\"\ntoken_endpoint = \
+        \"https://as.example/t?x=1\"\nclient_id = \"cc\"\nscope = \"b a\"\n";
+    const CREDENTIALS: &str = "grant = \"client_credentials\"\n\
+        issuer = \"https://as.example:8443/realm\"\nclient_id = \"cc\"\n";
+    const API_KEY: &str = "grant = \"api_key\"\n";
+
+    fn live(profile: &str) -> Live {
+        let text = format!("[profiles.acme]\n{profile}\n[profiles.beta]\n{API_KEY}");
+        Live::new(config::parse(&text).unwrap(), Fingerprint::of(text.as_bytes()), 1)
+    }
+
+    fn seen(profile: &str) -> tokctl_core::Profile {
+        live(profile).profiles().remove("acme").unwrap()
+    }
+
+    #[test]
+    fn the_core_sees_where_tokens_come_from() {
+        let pool = Pool { members: vec![ProfileName::parse("beta").unwrap()], rate: None };
+        for (profile, grant, source, origin, scope) in [
+            (
+                REFRESHING,
+                "refresh_token",
+                Source::Provider(Lanes::Shared),
+                "https://as.example:443",
+                &["a", "b"][..],
+            ),
+            (
+                CREDENTIALS,
+                "client_credentials",
+                Source::Provider(Lanes::PerKey),
+                "https://as.example:8443",
+                &[],
+            ),
+            (API_KEY, "api_key", Source::Stored, "", &[]),
+            ("pool = \"beta\"", "pool", Source::Pool(pool.into()), "", &[]),
+        ] {
+            let seen = seen(profile);
+            assert_eq!((seen.grant, &seen.source, &*seen.origin), (grant, &source, origin));
+            assert_eq!(seen.scope.iter().collect::<Vec<_>>(), scope, "{grant}");
+        }
+    }
+
+    #[test]
+    fn when_and_how_a_token_is_used_does_not_make_it_another() {
+        for (profile, settings, same) in [
+            (REFRESHING, "keep = \"always\"", true),
+            (REFRESHING, "keep_idle = \"1d\"", true),
+            (REFRESHING, "refresh_ahead = \"30%\"", true),
+            (REFRESHING, "refresh_ahead_max = \"5m\"", true),
+            (REFRESHING, "rotation = \"grace\"", true),
+            (REFRESHING, "refresh_token_idle = \"30d\"", true),
+            (REFRESHING, "header = \"X: {token}\"", true),
+            (REFRESHING, "body = \"json\"", false),
+            (CREDENTIALS, "keep = \"always\"", true),
+            (CREDENTIALS, "audience = \"x\"", false),
+            ("pool = \"beta\"", "rate_limit = \"1/s\"", true),
+        ] {
+            let (before, after) = (seen(profile), seen(&format!("{profile}\n{settings}")));
+            assert_eq!(before.revision == after.revision, same, "{settings}");
+        }
+        assert_eq!(seen(&format!("{CREDENTIALS}keep = \"always\"")).policy.keep, Keep::Always);
+    }
+
+    #[test]
+    fn a_token_of_an_earlier_version_is_still_this_profiles() {
+        assert_eq!(seen(CREDENTIALS).revision, 17_733_725_009_182_537_827);
+    }
 }

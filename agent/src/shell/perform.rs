@@ -1,29 +1,39 @@
 //! Effects carried out: each one that can fail comes back to the driver as an event.
 //!
-//! Tasks are spawned here, in listen.rs and in daemon.rs alone. Those here end with the
-//! [`Performer`]: what a provider has not answered by then is not waited for. That is right as long
-//! as no request spends a refresh token.
+//! Tasks are spawned here, in listen.rs and in daemon.rs alone. Those here are never aborted but by
+//! the end of the [`Performer`], which comes when nothing is under way that must not be lost, or when
+//! that has taken too long (`driver/stop.rs`).
 
 use std::collections::BTreeMap;
 
+use std::sync::Arc;
+
 use tokctl_core::{
-    AnswerId, AttemptId, Class, Effect, Event, Reply, RequestId, Served, Trouble, no_such_profile,
+    AnswerId, AttemptId, Class, Credential, Effect, Event, Outcome, Reached, Reply, RequestId,
+    Trouble, Unread, no_such_profile,
 };
-use tokctl_proto::response::{Done, Token as WireToken};
-use tokctl_proto::{Failure, ProfileName, Secret, SecretStr, TokenKey, WallMs};
+use tokctl_proto::response::Done;
+use tokctl_proto::{Failure, ProfileName, Secret, TokenKey};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::mpsc::error::SendError;
 use tokio::task::JoinSet;
 use tracing::{info, warn};
 
 use super::change::{self, Change, Changed};
-use super::driver::{Input, Pending, Then};
+use super::driver::{Input, Pending, Then, TokenForm};
 use super::live::{Live, revision};
 use super::obtain::{self, Answer, Means};
-use super::schedule_file;
-use super::stored;
+use super::rows;
+use super::stored::{self, Loaded};
 use super::worker::bug;
 use crate::config::Fingerprint;
+
+mod promise;
+#[cfg(test)]
+mod tests;
+mod writes;
+
+use promise::Promise;
 
 /// Carries effects out.
 pub(super) struct Performer {
@@ -35,7 +45,8 @@ pub(super) struct Performer {
     pub(super) seals: u64,
     inbox: UnboundedSender<Input>,
     tasks: JoinSet<()>,
-    answers: BTreeMap<AnswerId, Answer>,
+    /// Shared with a job that saves one.
+    answers: BTreeMap<AnswerId, Arc<Answer>>,
     last_answer: u64,
     prompt: String,
 }
@@ -64,52 +75,22 @@ impl Performer {
                     pending.reply.progress(&text, false);
                 }
             }
-            Effect::AskPassphrase { request, again } => {
-                if let Some(pending) = self.requests.get(&request) {
-                    if again {
-                        pending.reply.progress("that passphrase does not open this vault", true);
-                    }
-                    pending.reply.ask(&self.prompt);
-                }
-            }
-            Effect::Admitted { request } => {
-                let change =
-                    self.requests.get_mut(&request).and_then(|pending| pending.change.take());
-                match change {
-                    Some(change) => self.carry_out(request, change),
-                    None => warn!("a request was admitted that has nothing to carry out"),
-                }
-            }
+            Effect::AskPassphrase { request, again } => self.ask_passphrase(request, again),
+            Effect::Admitted { request } => self.admitted(request),
             Effect::Unlock { passphrase } => self.unlock(passphrase),
             Effect::Seal => self.seal(),
             Effect::Load { profile } => self.load(profile, live),
-            Effect::Send { attempt, key } => self.send(attempt, key, live),
-            Effect::Classify { attempt, answer } => {
-                let answer = self.answers.remove(&answer)?;
-                let outcome = obtain::classify(&answer);
-                log_outcome(&answer.profile.name, &outcome);
-                return Some(Event::Classified { attempt, outcome });
-            }
-            Effect::Discard { answer } => {
-                self.answers.remove(&answer);
-            }
-            Effect::SaveToken { save, key, token } => {
-                let (inbox, name) = (self.inbox.clone(), key.profile.clone());
-                self.means.jobs.run(
-                    move |worker| stored::save_token(worker, &key, &token),
-                    move |result| {
-                        if let Err(failure) = &result {
-                            warn!(profile = %name, problem = %failure.message, "cannot save a token");
-                        }
-                        send(&inbox, Input::Event(Event::Saved { save, result }));
-                    },
-                );
-            }
-            Effect::SaveSchedule(schedule) => {
-                let bytes = schedule_file::to_bytes(&schedule);
-                // A hint: its failure is in the log, and nobody waits for it.
-                self.means.jobs.run(move |worker| worker.write_schedule(&bytes), drop);
-            }
+            Effect::Send { attempt, key, credential } => self.send(attempt, key, credential, live),
+            Effect::Classify { attempt, answer } => return Some(self.classify(attempt, answer)),
+            Effect::Discard { answer } => drop(self.answers.remove(&answer)),
+            Effect::SaveIntent { save, key, tries, .. } => self.save_intent(save, key, tries),
+            Effect::SaveAnswer { save, answer, .. } => return self.save_answer(save, answer),
+            Effect::SaveTokens { save, key, obtained, .. } => self.save_tokens(save, key, obtained),
+            Effect::Withdraw { profile, tries, .. } => self.withdraw(profile, tries),
+            Effect::DropToken { key, token } => self.drop_token(key, token),
+            Effect::Bury { attempt, profile } => self.bury(attempt, profile),
+            Effect::Alarm { profile, text } => warn!(%profile, "{text}"),
+            Effect::SaveSchedule(schedule) => self.save_schedule(schedule),
         }
         None
     }
@@ -117,10 +98,42 @@ impl Performer {
     fn reply(&mut self, request: RequestId, reply: &Reply, live: &Live) {
         let Some(pending) = self.requests.remove(&request) else { return };
         match reply {
-            Reply::Token(served) => pending.reply.done(Done::Token(wire_token(served, live))),
+            Reply::Token(served) => pending.reply.done(match pending.form {
+                TokenForm::Token => Done::Token(rows::token(served, live)),
+                TokenForm::Token2 => Done::Token2(rows::token2(served, live)),
+            }),
             Reply::Said(text) => pending.reply.said(text),
             Reply::Failed(failure) => pending.reply.failed(failure),
         }
+    }
+
+    fn ask_passphrase(&self, request: RequestId, again: bool) {
+        let Some(pending) = self.requests.get(&request) else { return };
+        if again {
+            pending.reply.progress("that passphrase does not open this vault", true);
+        }
+        pending.reply.ask(&self.prompt);
+    }
+
+    fn admitted(&mut self, request: RequestId) {
+        match self.requests.get_mut(&request).and_then(|pending| pending.change.take()) {
+            Some(change) => self.carry_out(request, change),
+            None => warn!("a request was admitted that has nothing to carry out"),
+        }
+    }
+
+    fn classify(&mut self, attempt: AttemptId, answer: AnswerId) -> Event {
+        let outcome = match self.answers.remove(&answer) {
+            Some(answer) => {
+                let outcome = obtain::classify(&answer);
+                log_outcome(&answer.profile.name, &outcome);
+                outcome
+            }
+            None => {
+                Outcome::Failed(Trouble::new(Class::Permanent, bug()).reached(Reached::Perhaps))
+            }
+        };
+        Event::Classified { attempt, outcome }
     }
 
     fn unlock(&self, passphrase: Option<Secret>) {
@@ -151,17 +164,37 @@ impl Performer {
 
     fn load(&self, profile: ProfileName, live: &Live) {
         let inbox = self.inbox.clone();
-        let settings = live.config.profiles.get(&profile).cloned();
+        let settings = live.config.profiles.get(&profile).cloned().map(Arc::new);
         self.means.jobs.run(
-            move |worker| match &settings {
-                Some(settings) => stored::load(worker, settings, revision(settings)),
-                None => Ok(Vec::new()),
+            move |worker| match settings {
+                Some(settings) => {
+                    let revision = revision(&settings);
+                    stored::load(worker, settings, revision)
+                }
+                None => Ok(Loaded::default()),
             },
-            move |result| send(&inbox, Input::Event(Event::Loaded { profile, result })),
+            move |result| send(&inbox, Input::Loaded { profile, result }),
         );
     }
 
-    fn send(&mut self, attempt: AttemptId, key: TokenKey, live: &Live) {
+    /// Gives the answer that an earlier run has left in an entry a handle of this run.
+    pub(super) fn loaded(
+        &mut self,
+        profile: ProfileName,
+        result: Result<Loaded, Failure>,
+    ) -> Event {
+        let result = result.map(|Loaded { mut contents, unread }| {
+            contents.unread = unread.map(|answer| {
+                info!(%profile, "found an answer that was saved and not read");
+                let (key, revision) = (answer.key.clone(), answer.revision);
+                Unread { answer: self.keep(*answer), key, revision }
+            });
+            contents
+        });
+        Event::Loaded { profile, result }
+    }
+
+    fn send(&mut self, attempt: AttemptId, key: TokenKey, credential: Credential, live: &Live) {
         let Some(profile) = live.config.profiles.get(&key.profile) else {
             let known = live.config.profiles.keys().map(ProfileName::as_str);
             let failure = no_such_profile(&key.profile, known);
@@ -171,10 +204,12 @@ impl Performer {
         };
         let (profile, revision) = (profile.clone().into(), revision(profile));
         let means = self.means.clone();
+        // Nobody knows how far a task came that panicked.
         let trouble = Trouble::new(Class::Permanent, bug().of(&key.profile));
+        let trouble = trouble.reached(Reached::Perhaps);
         let promise = self.promise(Input::Answered { attempt, result: Err(trouble) });
         self.spawn(async move {
-            let result = obtain::obtain(means, profile, revision, key).await;
+            let result = obtain::obtain(means, profile, revision, key, credential).await;
             promise.keep(Input::Answered { attempt, result });
         });
     }
@@ -186,12 +221,7 @@ impl Performer {
         result: Result<Answer, Trouble>,
     ) -> Event {
         let result = match result {
-            Ok(answer) => {
-                self.last_answer += 1;
-                let id = AnswerId(self.last_answer);
-                self.answers.insert(id, answer);
-                Ok(id)
-            }
+            Ok(answer) => Ok(self.keep(answer)),
             Err(trouble) => {
                 let profile = trouble.failure.profile.as_ref().map(ProfileName::as_str);
                 warn!(profile, problem = %trouble.failure.message, "obtained no token");
@@ -199,6 +229,13 @@ impl Performer {
             }
         };
         Event::Answered { attempt, result }
+    }
+
+    fn keep(&mut self, answer: Answer) -> AnswerId {
+        self.last_answer += 1;
+        let id = AnswerId(self.last_answer);
+        self.answers.insert(id, Arc::new(answer));
+        id
     }
 
     pub(super) fn carry_out(&mut self, request: RequestId, change: Change) {
@@ -229,28 +266,7 @@ impl Performer {
     }
 
     fn promise(&self, broken: Input) -> Promise {
-        Promise { inbox: self.inbox.clone(), input: Some(broken) }
-    }
-}
-
-/// What a task owes the driver. One that panics sends what stands for that, so nobody waits for
-/// ever.
-struct Promise {
-    inbox: UnboundedSender<Input>,
-    input: Option<Input>,
-}
-
-impl Promise {
-    fn keep(mut self, input: Input) {
-        self.input = Some(input);
-    }
-}
-
-impl Drop for Promise {
-    fn drop(&mut self) {
-        if let Some(input) = self.input.take() {
-            send(&self.inbox, input);
-        }
+        Promise::new(self.inbox.clone(), broken)
     }
 }
 
@@ -261,35 +277,15 @@ fn send(inbox: &UnboundedSender<Input>, input: Input) {
     }
 }
 
-fn log_outcome(profile: &ProfileName, outcome: &tokctl_core::Outcome) {
+fn log_outcome(profile: &ProfileName, outcome: &Outcome) {
     match outcome {
-        tokctl_core::Outcome::Tokens(token) => {
+        Outcome::Tokens(tokctl_core::Obtained { token, .. }) => {
             let lifetime_s = token.expires_at.map(|end| end.since(token.issued_at).as_secs());
             info!(%profile, lifetime_s, "obtained a token");
         }
-        tokctl_core::Outcome::Failed(trouble) => {
+        Outcome::Failed(trouble) => {
             let problem = &trouble.failure.message;
             warn!(%profile, %problem, class = ?trouble.class, "obtained no token");
         }
-    }
-}
-
-fn wire_token<'a>(served: &'a Served, live: &'a Live) -> WireToken<'a> {
-    let header = live
-        .config
-        .profiles
-        .get(&served.profile)
-        .map_or(crate::config::HEADER_DEFAULT, |profile| profile.header.as_str());
-    WireToken {
-        access_token: SecretStr::from(&served.token.access_token),
-        token_type: served.token.token_type.as_str().into(),
-        expires_at: served.token.expires_at.map(WallMs::unix_s),
-        expires_in: served.expires_in_s,
-        scope: served.token.scope.as_deref().unwrap_or_default().into(),
-        profile: served.profile.as_str().into(),
-        header: header.into(),
-        min_valid_met: served.min_valid_met,
-        warning: served.warning.as_deref().map(Into::into),
-        extra: SecretStr::from(&served.token.extra),
     }
 }

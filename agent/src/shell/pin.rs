@@ -11,7 +11,7 @@ use url::Url;
 
 use super::http::{Http, MetadataCache, Undiscovered, other_issuer};
 use crate::clock;
-use crate::config::{Client, Grant, Network, Profile, Provider};
+use crate::config::{Client, Network, Profile, Provider};
 use crate::oauth::origin::Origin;
 use crate::vault::{Entry, Via};
 
@@ -39,10 +39,7 @@ impl Pin {
         metadata: &MetadataCache,
         during: During,
     ) -> Result<Self, Failure> {
-        let client = match &profile.grant {
-            Grant::ClientCredentials(client) => client,
-            Grant::ApiKey => return Ok(Self::default()),
-        };
+        let Some(client) = profile.grant.client() else { return Ok(Self::default()) };
         let origins = match &client.provider {
             Provider::TokenEndpoint(url) => origin(url).into_iter().collect(),
             Provider::Issuer { text, url } => {
@@ -153,10 +150,7 @@ mod tests {
             "[profiles.acme]\ngrant = \"client_credentials\"\nclient_id = \"cc\"\n{settings}\n"
         );
         let (_, profile) = config::parse(&text).unwrap().profiles.pop_first().unwrap();
-        match profile.grant {
-            Grant::ClientCredentials(client) => client,
-            Grant::ApiKey => unreachable!(),
-        }
+        profile.grant.client().unwrap().clone()
     }
 
     /// An entry whose secrets were stored for `https://id.example:443`, on the way that `settings`

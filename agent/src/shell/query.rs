@@ -5,13 +5,16 @@ use std::collections::BTreeMap;
 
 use tokctl_core::{ProfileStatus, no_such_profile};
 use tokctl_proto::frame::BODY_BYTES_MAX;
-use tokctl_proto::response::{Config, Done, Item, Profile, ProfileRow, StatusRow};
-use tokctl_proto::{Failure, Kind, ProfileName, WallMs};
+use tokctl_proto::response::{Config, Done, Item, Profile, ProfileRow};
+use tokctl_proto::{Failure, Kind, ProfileName};
 
+use super::change::secrets;
 use super::live::Live;
 use super::reply::ReplyTo;
+use super::rows;
 use super::worker::{Jobs, Worker};
-use crate::config::{self, Grant, Provider, Snapshot};
+use crate::config::{self, Provider, Snapshot};
+use crate::vault::Entry;
 
 /// A text that goes into a frame, with its path beside it and as JSON too, unless it is made of
 /// quotes.
@@ -33,7 +36,7 @@ pub(super) fn list(jobs: &Jobs, live: &Live, reply: ReplyTo) {
             let profile = profiles.get(name);
             reply.item(Item::Profile(ProfileRow {
                 profile: name.as_str().into(),
-                grant: profile.map_or("", grant).into(),
+                grant: profile.map_or("", |profile| profile.grant.name()).into(),
                 provider: profile.map_or("", provider).into(),
                 stored: stored.contains(name),
             }));
@@ -46,11 +49,19 @@ fn entries(worker: &mut Worker) -> Result<Vec<ProfileName>, Failure> {
     worker.vault.entries().map_err(|error| Failure::from(&error))
 }
 
+/// The rows of a listing of states.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Rows {
+    Status,
+    Status2,
+}
+
 /// What every profile's plain token is doing, and every entry that has no profile; `said` at the end.
 pub(super) fn status(
     jobs: &Jobs,
     statuses: Vec<ProfileStatus>,
     said: &'static str,
+    as_rows: Rows,
     reply: ReplyTo,
 ) {
     jobs.run(entries, move |stored| {
@@ -62,35 +73,21 @@ pub(super) fn status(
             stored.iter().map(|name| (name, None)).collect();
         rows.extend(statuses.iter().map(|status| (&status.profile, Some(status))));
         for (name, status) in rows {
-            let error = status.and_then(|status| status.error.as_ref());
-            let unix_s = |at: Option<WallMs>| at.map(WallMs::unix_s);
-            reply.item(Item::Status(StatusRow {
-                profile: name.as_str().into(),
-                state: status.map_or("orphan", |status| status.state.name()).into(),
-                expires_at: unix_s(status.and_then(|status| status.expires_at)),
-                next_at: unix_s(status.and_then(|status| status.next_at)),
-                error: error.map(|error| error.message.as_str().into()),
-                unsaved: status.is_some_and(|status| status.unsaved),
-            }));
+            reply.item(match (as_rows, status) {
+                (Rows::Status, status) => Item::Status(rows::status(name, status)),
+                (Rows::Status2, Some(status)) => Item::Status2(rows::status2(status)),
+                (Rows::Status2, None) => Item::Status2(rows::orphan2(name)),
+            });
         }
         reply.said(said);
     });
 }
 
-fn grant(profile: &config::Profile) -> &'static str {
-    match profile.grant {
-        Grant::ClientCredentials(_) => "client_credentials",
-        Grant::ApiKey => "api_key",
-    }
-}
-
 fn provider(profile: &config::Profile) -> &str {
-    match &profile.grant {
-        Grant::ClientCredentials(client) => match &client.provider {
-            Provider::Issuer { text, .. } => text,
-            Provider::TokenEndpoint(url) => url.as_str(),
-        },
-        Grant::ApiKey => "",
+    match profile.grant.client().map(|client| &client.provider) {
+        Some(Provider::Issuer { text, .. }) => text,
+        Some(Provider::TokenEndpoint(url)) => url.as_str(),
+        None => "",
     }
 }
 
@@ -125,9 +122,7 @@ fn shown(worker: &mut Worker, name: &ProfileName) -> Result<(String, Option<Stor
     let toml = config::profile_toml(&snapshot.text, name);
     let stored = match worker.open() {
         Ok((vault, keys)) => match vault.read(keys, name) {
-            Ok(entry) => Some(entry.map_or((Vec::new(), Vec::new()), |entry| {
-                (entry.secrets.into_keys().collect(), entry.origins.into_iter().collect())
-            })),
+            Ok(entry) => Some(entry.map(named).unwrap_or_default()),
             Err(error) => return Err(Failure::from(&error).of(name)),
         },
         Err(_) => None,
@@ -143,6 +138,11 @@ fn shown(worker: &mut Worker, name: &ProfileName) -> Result<(String, Option<Stor
         };
     };
     Ok((toml, stored))
+}
+
+/// The names of what an entry holds, and where that may be sent.
+fn named(entry: Entry) -> Stored {
+    (secrets::names(&entry), entry.origins.into_iter().collect())
 }
 
 /// The text of config.toml.

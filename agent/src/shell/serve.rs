@@ -250,7 +250,7 @@ impl Drop for UnderWay {
 
 /// What a client is told whose request comes while the agent goes down.
 pub fn stopping() -> Failure {
-    Failure::new(Kind::NoAgent, "the agent is stopping")
+    tokctl_core::stopping()
 }
 
 async fn write(stream: &mut (impl AsyncWrite + Unpin), bytes: &[u8]) -> io::Result<()> {

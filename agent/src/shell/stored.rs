@@ -1,35 +1,79 @@
-//! Tokens in entries: read when they are needed, written when they are new. Runs on the vault
-//! thread.
+//! What entries hold, read when it is needed. Runs on the vault thread.
 
-use tokctl_core::Token;
-use tokctl_proto::token::KEYS_PER_PROFILE_MAX;
-use tokctl_proto::{Failure, Secret, TokenKey};
+use std::sync::Arc;
+
+use tokctl_core::{Contents, RefreshToken, Token};
+use tokctl_proto::{Failure, Kind, Secret, TokenKey};
 use tracing::warn;
 
+use super::obtain::Answer;
 use super::pin;
 use super::worker::Worker;
 use crate::clock;
 use crate::config::{Grant, Profile};
 use crate::entropy;
-use crate::vault::{Entry, EntryId, Keys, RecipientFile};
+use crate::oauth::client_auth::CLIENT_SECRET_NEXT;
+use crate::vault::{Entry, EntryId, Keys, RecipientFile, Refresh};
 
-/// The tokens that a profile's entry holds; a stored key is a token without an end.
+/// What was read of an entry.
+#[derive(Debug, Default)]
+pub struct Loaded {
+    pub contents: Contents,
+    /// An answer that was saved and never read, for the driver to give a handle to.
+    pub unread: Option<Box<Answer>>,
+}
+
+/// What a profile's entry holds; a stored key is a token without an end.
 pub(super) fn load(
     worker: &Worker,
-    profile: &Profile,
+    profile: Arc<Profile>,
     revision: u64,
-) -> Result<Vec<(TokenKey, Token)>, Failure> {
+) -> Result<Loaded, Failure> {
     let (vault, keys) = worker.open()?;
     let entry = vault.read(keys, &profile.name).map_err(|error| Failure::from(&error))?;
-    let Some(mut entry) = entry else { return Ok(Vec::new()) };
+    let Some(mut entry) = entry else { return Ok(Loaded::default()) };
+    let expiring = std::mem::take(&mut entry.secrets_expire).into_iter().collect();
+    let has_next = entry.secrets.contains_key(CLIENT_SECRET_NEXT);
+    let mut contents = Contents { expiring, has_next, ..Contents::default() };
+    let mut unread = None;
     match &profile.grant {
-        Grant::ClientCredentials(_) => Ok(entry.tokens.into_iter().collect()),
+        Grant::ClientCredentials(_) => contents.tokens = entry.tokens.into_iter().collect(),
+        Grant::RefreshToken(_) => {
+            contents.refresh = entry.refresh.as_ref().map(standing);
+            unread = unread_answer(&mut entry, &profile);
+            contents.tokens = entry.tokens.into_iter().collect();
+        }
+        Grant::Pool(_) => return Ok(Loaded::default()),
         Grant::ApiKey => {
-            let Some(key) = entry.secrets.remove("key") else { return Ok(Vec::new()) };
-            pin::check_handed_out(&profile.name, &entry)?;
-            Ok(vec![(TokenKey::plain(profile.name.clone()), stored_key(key, revision))])
+            contents.has_next = false;
+            if let Some(key) = entry.secrets.remove("key") {
+                pin::check_handed_out(&profile.name, &entry)?;
+                let plain = TokenKey::plain(profile.name.clone());
+                contents.tokens = vec![(plain, stored_key(key, revision))];
+            }
         }
     }
+    Ok(Loaded { contents, unread })
+}
+
+/// A refresh token as far as the core knows it.
+fn standing(refresh: &Refresh) -> RefreshToken {
+    RefreshToken {
+        obtained_at: refresh.obtained_at,
+        used_at: refresh.used_at,
+        expires_at: refresh.expires_at,
+        tries: refresh.intent.map_or(0, |intent| intent.tries),
+        is_dead: refresh.is_dead,
+    }
+}
+
+fn unread_answer(entry: &mut Entry, profile: &Arc<Profile>) -> Option<Box<Answer>> {
+    let raw = entry.refresh.as_mut()?.answer.take()?;
+    let answer = Answer::from_raw(raw, Arc::clone(profile), entry.secrets_to_send());
+    if answer.is_none() {
+        warn!(profile = %profile.name, "an answer that was saved cannot be read");
+    }
+    answer.map(Box::new)
 }
 
 fn stored_key(key: Secret, revision: u64) -> Token {
@@ -44,40 +88,14 @@ fn stored_key(key: Secret, revision: u64) -> Token {
     }
 }
 
-/// Puts a token into its profile's entry, beside those of other keys and in the place of its own.
-pub(super) fn save_token(worker: &Worker, key: &TokenKey, token: &Token) -> Result<(), Failure> {
-    // Removed or renamed while it was on its way: there is nobody to save it for.
-    if !worker.known.contains(&key.profile) {
-        return Ok(());
-    }
-    let (vault, keys) = worker.open()?;
-    let name = &key.profile;
-    let entry = vault.read(keys, name).map_err(|error| Failure::from(&error).of(name))?;
-    let mut entry = match entry {
-        Some(entry) => entry,
-        None => Entry::new(new_id()?),
-    };
-    entry.tokens.retain(|_, held| held.revision == token.revision);
-    entry.tokens.insert(key.clone(), token.clone());
-    let plain = TokenKey::plain(name.clone());
-    while entry.tokens.len() > KEYS_PER_PROFILE_MAX {
-        // As in memory the plain one stays.
-        let others = entry.tokens.iter().filter(|(held, _)| **held != plain && *held != key);
-        let oldest = others.min_by_key(|(_, held)| held.issued_at);
-        let Some(oldest) = oldest.map(|(key, _)| key.clone()) else { break };
-        entry.tokens.remove(&oldest);
-    }
-    vault.write(keys, name, &mut entry).map_err(|error| Failure::from(&error).of(name))?;
-    Ok(())
-}
-
-fn new_id() -> Result<EntryId, Failure> {
+pub(super) fn new_id() -> Result<EntryId, Failure> {
     let mut drawn = Ok(());
     let id = EntryId::draw(&mut |bytes| drawn = entropy::fill(bytes));
-    drawn.map(|()| id).map_err(|error| Failure::new(tokctl_proto::Kind::Machine, error.to_string()))
+    drawn.map(|()| id).map_err(|error| Failure::new(Kind::Machine, error.to_string()))
 }
 
-/// What is looked at once when the vault has been opened.
+/// What is looked at once when the vault has been opened. No entry is opened for it, unless a rename
+/// was cut short.
 pub(super) fn opened(worker: &Worker, keys: &Keys) {
     match worker.vault.reconcile(keys) {
         Ok(apart) => {

@@ -4,9 +4,12 @@
 
 mod autostart;
 mod edit;
+mod person;
 mod prompts;
+mod refresh_all;
 mod script;
 mod secrets;
+mod status;
 mod stories;
 mod streams;
 mod wire;

@@ -1,94 +1,12 @@
 //! Questions on a terminal: asked where somebody is, hidden, and never leaving the terminal changed.
 
-use std::fs::File;
-use std::io::{Read, Write};
-use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::ExitStatusExt;
-use std::path::Path;
-use std::process::{Child, Command, ExitStatus};
-use std::time::Instant;
 
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::pty::openpty;
 use nix::sys::signal::{Signal, kill};
-use nix::sys::termios::{LocalFlags, tcgetattr};
 use nix::unistd::Pid;
 
-use crate::script::{Script, TOKEN, WAIT_MAX};
-
-/// Somebody at a terminal of their own, running one command.
-struct Person {
-    keyboard: File,
-    terminal: OwnedFd,
-    child: Child,
-    seen: String,
-}
-
-impl Person {
-    fn runs(home: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
-        let pty = openpty(None, None).unwrap();
-        let mut command = Command::new("setsid");
-        let end = || pty.slave.try_clone().unwrap();
-        command
-            .args(["--ctty", env!("CARGO_BIN_EXE_tokctl")])
-            .args(arguments)
-            .env("TOKCTL_HOME", home)
-            .env("TOKCTL_SOCK", home.join("agent.sock"))
-            .env("NO_COLOR", "1")
-            .envs(environment.iter().copied())
-            .stdin(end())
-            .stdout(end())
-            .stderr(end());
-        for name in ["CI", "TOKCTL_NO_PROMPT", "HTTPS_PROXY", "https_proxy", "SSL_CERT_FILE"] {
-            if !environment.iter().any(|(set, _)| *set == name) {
-                command.env_remove(name);
-            }
-        }
-        let child = command.spawn().unwrap();
-        Self { keyboard: pty.master.into(), terminal: pty.slave, child, seen: String::new() }
-    }
-
-    /// Waits until the screen shows `text` after what was waited for before.
-    fn sees(&mut self, text: &str) -> &mut Self {
-        let deadline = Instant::now() + WAIT_MAX;
-        loop {
-            if let Some(at) = self.seen.find(text) {
-                self.seen.drain(..at + text.len());
-                return self;
-            }
-            let left = deadline.saturating_duration_since(Instant::now());
-            let mut watched = [PollFd::new(self.keyboard.as_fd(), PollFlags::POLLIN)];
-            let ready = poll(&mut watched, PollTimeout::try_from(left).unwrap()).unwrap();
-            assert_ne!(ready, 0, "`{text}` never came, but `{}`", self.seen);
-            let mut piece = [0; 1024];
-            let count = self.keyboard.read(&mut piece).unwrap();
-            self.seen.push_str(std::str::from_utf8(&piece[..count]).unwrap());
-        }
-    }
-
-    fn types(&mut self, text: &str) -> &mut Self {
-        self.keyboard.write_all(text.as_bytes()).unwrap();
-        self
-    }
-
-    fn is_echoed(&self) -> bool {
-        tcgetattr(&self.terminal).unwrap().local_flags.contains(LocalFlags::ECHO)
-    }
-
-    /// Waits for the command's end, and sees that the terminal is as it was.
-    fn ends(mut self) -> ExitStatus {
-        let status = self.child.wait().unwrap();
-        assert!(self.is_echoed(), "echo is off after the command");
-        status
-    }
-}
-
-fn scene(script: &str, play: impl FnOnce(&Path, &Script)) {
-    let home = tempfile::tempdir().unwrap();
-    let agent = Script::listen(&home.path().join("agent.sock"), script);
-    play(home.path(), &agent);
-    assert_eq!(agent.finish(), [""; 0]);
-}
+use crate::person::{Person, scene};
+use crate::script::TOKEN;
 
 const NO_VAULT: &str = r#"> {"agent_status":{}}
     < {"done":{"agent":{"pid":42,"version":"0.1.0","socket":"/s","vault":"/v","state":"none","started_at":1,"profiles":0,"connections":1,"config_problem":null,"warnings":[]}}}"#;
@@ -162,7 +80,7 @@ fn being_told_to_end_puts_the_terminal_back() {
     scene(ASKS, |home, _| {
         let mut person = Person::runs(home, &["unlock"], &[]);
         person.sees("passphrase of the vault: ");
-        let pid = Pid::from_raw(i32::try_from(person.child.id()).unwrap());
+        let pid = Pid::from_raw(i32::try_from(person.id()).unwrap());
         kill(pid, Signal::SIGTERM).unwrap();
         assert_eq!(person.ends().signal(), Some(Signal::SIGTERM as i32));
     });
@@ -275,6 +193,83 @@ fn a_key_is_asked_for_with_the_header_it_goes_into() {
         person.sees("header [Authorization: Bearer {token}] ").types("X-Api-Key: {token}\n");
         person.sees("key of acme: ").types("k-1\n").sees("acme: got a token");
         assert!(person.ends().success());
+    });
+}
+
+#[test]
+fn a_refresh_token_is_asked_for_hidden_and_its_client_may_have_no_secret() {
+    let script = format!(
+        "{VAULT}\n{NOT_THERE}\n{}\n{}\n{}\n{TOKEN}",
+        r#"> {"add":{"profile":"acme","settings":[{"key":"grant","values":["refresh_token"]},{"key":"issuer","values":["https://acme.example/"]},{"key":"client_id","values":["kX3"]},{"key":"client_auth","values":["none"]}],"secrets":[{"name":"refresh_token","value":"r-1"}],"interactive":true}}"#,
+        r#"< {"done":{"said":{"text":"acme: added"}}}"#,
+        r#"> {"get":{"profile":"acme","interactive":true}}"#,
+    );
+    scene(&script, |home, _| {
+        let mut person = Person::runs(home, &["add", "acme", "--grant", "refresh_token"], &[]);
+        person.sees("issuer URL, or empty for a token endpoint: ").types("https://acme.example/\n");
+        person.sees("client id: ").types("kX3\n");
+        person.sees("client secret of acme, or empty where there is none: ").types("\n");
+        person.sees("refresh token of acme: ");
+        assert!(!person.is_echoed());
+        person.types("r-1\n").sees("acme: got a token");
+        assert!(person.ends().success());
+    });
+}
+
+#[test]
+fn nothing_is_asked_about_a_pool() {
+    let script = format!(
+        "{VAULT}\n{}\n{}\n{}\n{}\n{TOKEN}",
+        NOT_THERE.replace("acme", "search"),
+        r#"> {"add":{"profile":"search","settings":[{"key":"pool","values":["acct1","acct2"]},{"key":"rate_limit","values":["60/min"]}],"interactive":true}}"#,
+        r#"< {"done":{"said":{"text":"search: added"}}}"#,
+        r#"> {"get":{"profile":"search","interactive":true}}"#,
+    );
+    scene(&script, |home, _| {
+        let arguments =
+            ["add", "search", "--pool", "acct1", "--pool", "acct2", "--rate-limit", "60/min"];
+        let mut person = Person::runs(home, &arguments, &[]);
+        person.sees("search: added\r\n").sees("search: got a token");
+        assert!(person.ends().success());
+    });
+}
+
+#[test]
+fn the_next_secret_is_asked_for_by_its_name() {
+    let script = concat!(
+        r#"> {"set_secret2":{"profile":"acme","name":"client_secret","value":"hunter4","next":true,"interactive":true}}"#,
+        "\n",
+        r#"< {"done":{"said":{"text":"acme: stored client_secret.next"}}}"#
+    );
+    scene(script, |home, _| {
+        let mut person = Person::runs(home, &["set-secret", "acme", "--next"], &[]);
+        person.sees("next client secret of acme: ");
+        assert!(!person.is_echoed());
+        person.types("hunter4\n").sees("acme: stored client_secret.next\r\n");
+        assert!(person.ends().success());
+    });
+}
+
+#[test]
+fn the_token_of_a_401_is_asked_for_and_that_of_a_429_is_not() {
+    let script = r#"
+        > {"report":{"profile":"acme","status":401,"token":"eyJ0"}}
+        < {"done":{"said":{"text":"dropped"}}}
+        > {"report":{"profile":"acme","status":429}}
+        < {"done":{"said":{"text":"cooling"}}}"#;
+    scene(script, |home, _| {
+        let mut person = Person::runs(home, &["report", "acme", "--status", "401"], &[]);
+        person.sees("the token that was refused: ");
+        assert!(!person.is_echoed());
+        person.types("eyJ0\n").sees("dropped\r\n");
+        assert!(person.ends().success());
+        let mut person = Person::runs(home, &["report", "acme", "--status", "429"], &[]);
+        person.sees("cooling\r\n");
+        assert!(person.ends().success());
+        let arguments = ["report", "acme", "--status", "401", "--no-prompt"];
+        let mut person = Person::runs(home, &arguments, &[]);
+        person.sees("a 401 is about one token, and none was given");
+        assert_eq!(person.ends().code(), Some(2));
     });
 }
 

@@ -6,6 +6,7 @@
 //! < hex 00 00 00 01 07             the answer, as bytes
 //! close                            the connection ends here
 //! pause                            until the test says so
+//! mark                             the test is told that things have come so far
 //! ```
 //!
 //! Requests may come on one connection or on several. What was not in the script is complained about, to
@@ -37,6 +38,7 @@ enum Step {
     Say(Zeroizing<Vec<u8>>),
     Close,
     Pause,
+    Mark,
 }
 
 /// A scripted agent at work.
@@ -44,6 +46,7 @@ pub(crate) struct Script {
     socket: PathBuf,
     is_over: Arc<AtomicBool>,
     go_on: Sender<()>,
+    marks: Receiver<()>,
     thread: JoinHandle<Vec<String>>,
 }
 
@@ -55,20 +58,27 @@ impl Script {
         let listener = UnixListener::bind(socket).unwrap();
         let is_over = Arc::new(AtomicBool::new(false));
         let (go_on, pauses) = channel();
+        let (mark, marks) = channel();
         let stage = Stage {
             listener,
             pauses,
+            mark,
             is_over: Arc::clone(&is_over),
             connection: None,
             complaints: Vec::new(),
         };
         let thread = std::thread::spawn(move || stage.play(steps));
-        Self { socket: socket.to_owned(), is_over, go_on, thread }
+        Self { socket: socket.to_owned(), is_over, go_on, marks, thread }
     }
 
     /// Ends a pause.
     pub(crate) fn go_on(&self) {
         self.go_on.send(()).unwrap();
+    }
+
+    /// Waits for the next mark.
+    pub(crate) fn reaches_mark(&self) {
+        self.marks.recv_timeout(WAIT_MAX).unwrap();
     }
 
     /// Ends the agent and gives what did not go by the script.
@@ -90,6 +100,7 @@ fn step(line: &str) -> Step {
     match line.split_once(' ') {
         None if line == "close" => Step::Close,
         None if line == "pause" => Step::Pause,
+        None if line == "mark" => Step::Mark,
         Some((">", json)) => Step::Expect(value(&codec::decode_line(json.as_bytes()).expect(json))),
         Some(("<", rest)) => {
             match rest.strip_prefix("hex ") {
@@ -111,7 +122,8 @@ fn value(request: &Request<'_>) -> Value {
     serde_json::to_value(request).unwrap()
 }
 
-struct Connection {
+/// One client, as an agent sees it.
+pub(crate) struct Connection {
     stream: UnixStream,
     arrived: Vec<u8>,
 }
@@ -119,6 +131,7 @@ struct Connection {
 struct Stage {
     listener: UnixListener,
     pauses: Receiver<()>,
+    mark: Sender<()>,
     is_over: Arc<AtomicBool>,
     connection: Option<Connection>,
     complaints: Vec<String>,
@@ -147,6 +160,7 @@ impl Stage {
                 }
                 Step::Close => self.connection = None,
                 Step::Pause => self.pauses.recv_timeout(WAIT_MAX).unwrap(),
+                Step::Mark => self.mark.send(()).unwrap(),
                 Step::Say(_) => {}
             }
         }
@@ -180,15 +194,26 @@ impl Stage {
             if self.is_over.load(Ordering::SeqCst) {
                 return None;
             }
-            let mut connection = Connection { stream, arrived: Vec::new() };
-            if connection.skip_preamble() {
-                self.connection = Some(connection);
-            }
+            self.connection = Connection::begin(stream);
         }
     }
 }
 
 impl Connection {
+    /// Reads the preamble; `None` when nobody is there after all.
+    pub(crate) fn begin(stream: UnixStream) -> Option<Self> {
+        let mut connection = Self { stream, arrived: Vec::new() };
+        connection.skip_preamble().then_some(connection)
+    }
+
+    /// Answers with a line of JSON, as a frame.
+    pub(crate) fn say(&mut self, line: &str) {
+        let response: Response<'_> = codec::decode_line(line.as_bytes()).expect(line);
+        let mut bytes = Zeroizing::new(Vec::new());
+        frame::append(version::HIGHEST, &response, &mut bytes).unwrap();
+        self.stream.write_all(&bytes).unwrap();
+    }
+
     fn skip_preamble(&mut self) -> bool {
         loop {
             if let Some((_, used)) = Preamble::decode(&self.arrived).unwrap() {
@@ -201,7 +226,8 @@ impl Connection {
         }
     }
 
-    fn next_frame(&mut self) -> Option<Value> {
+    /// The next request; `None` when the client has left.
+    pub(crate) fn next_frame(&mut self) -> Option<Value> {
         loop {
             if let Some((frame, used)) = Frame::split(&self.arrived).unwrap() {
                 let request = value(&codec::decode(frame.body).unwrap());

@@ -72,3 +72,31 @@ fn stdin_holds_one_secret() {
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!(said, "tokctl: error: only one secret can come from stdin\n");
 }
+
+#[test]
+fn a_reported_token_is_read_from_stdin_where_that_is_the_only_way() {
+    let report = |status: u16, token: &str| {
+        format!(
+            r#"> {{"report":{{"profile":"acme","status":{status}{token}}}}}
+               < {{"done":{{"said":{{"text":""}}}}}}"#
+        )
+    };
+    let with_token = r#","token":"eyJ0""#;
+    for (script, line, rest) in [
+        (report(401, with_token), r#""$TOKCTL" report acme --status 401; cat"#, ""),
+        (report(401, with_token), r#""$TOKCTL" report acme --status 401 --token-stdin; cat"#, ""),
+        (
+            report(401, with_token),
+            r#"T=eyJ0 "$TOKCTL" report acme --status 401 --token-env T; cat"#,
+            "eyJ0\n",
+        ),
+        (report(403, ""), r#""$TOKCTL" report acme --status 403; cat"#, "eyJ0\n"),
+        (report(429, ""), r#""$TOKCTL" report acme --status 429; cat"#, "eyJ0\n"),
+        (report(429, with_token), r#""$TOKCTL" report acme --status 429 --token-stdin; cat"#, ""),
+    ] {
+        let home = tempfile::tempdir().unwrap();
+        let output = run(&script, home.path(), line, b"eyJ0\n");
+        assert_eq!(String::from_utf8(output.stderr).unwrap(), "", "{line}");
+        assert_eq!(String::from_utf8(output.stdout).unwrap(), rest, "{line}");
+    }
+}

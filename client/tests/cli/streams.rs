@@ -39,10 +39,8 @@ fn a_token_is_all_that_stdout_gets() {
 #[test]
 fn an_error_leaves_stdout_empty() {
     let refusal = r#"< {"error":{"exit":7,"kind":"timeout","profile":null,"message":"no","hint":null,"retry_at":null}}"#;
-    for json in [false, true] {
-        let output = get_with(&format!("{GET}\n{refusal}"), |command| {
-            if json { command.arg("--json") } else { command }
-        });
+    for (request, options) in [(GET, &[][..]), (r#"> {"get2":{"profile":"acme"}}"#, &["--json"])] {
+        let output = get_with(&format!("{request}\n{refusal}"), |command| command.args(options));
         assert_eq!((output.status.code(), output.stdout.len()), (Some(7), 0));
     }
 }

@@ -3,12 +3,15 @@
 use std::io::Read;
 use std::os::unix::net::UnixListener;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use tokctl_client::proto::frame::{Frame, Preamble};
-use tokctl_client::proto::request::{Lock, Unlock};
+use tokctl_client::proto::request::{List, Lock, Unlock};
 use tokctl_client::proto::response::{Ask, Done};
 use tokctl_client::proto::{Request, codec, version};
-use tokctl_client::{Agent, Client, Error, GetOptions, Handler, ProfileName, Reply, Secret};
+use tokctl_client::{
+    Agent, Client, Error, GetOptions, Handler, ProfileName, RefreshOptions, Reply, Report, Secret,
+};
 
 use crate::script::{Script, TOKEN};
 
@@ -62,6 +65,46 @@ fn a_kept_client_asks_again_on_its_connection_and_on_a_new_one_after_a_restart()
     assert!(ask().is_ok());
     assert!(ask().is_ok());
     assert!(matches!(client.request(&Request::Lock(Lock {}), &mut ()), Err(Error::Closed)));
+    drop(client);
+    assert_eq!(agent.finish(), [""; 0]);
+}
+
+#[test]
+fn a_program_books_uses_of_a_pool_and_reports_what_the_api_said() {
+    let directory = tempfile::tempdir().unwrap();
+    let socket = directory.path().join("agent.sock");
+    let script = r#"
+        > {"get2":{"profile":"search","uses":5,"wait_ms":2000}}
+        < {"done":{"token2":{"access_token":"eyJ0","token_type":"Bearer","expires_at":null,"expires_in":null,"scope":"","profile":"search","header":"Authorization: Bearer {token}","min_valid_met":true,"warning":null,"extra":"","member":"acct2"}}}
+        > {"report":{"profile":"search","member":"acct2","status":401,"retry_after_s":90,"token":"eyJ0"}}
+        close
+        > {"report":{"profile":"search","member":"acct2","status":401,"retry_after_s":90,"token":"eyJ0"}}
+        < {"done":{"said":{"text":"dropped"}}}
+        > {"refresh":{"profile":"search","scope":["a"]}}
+        < {"done":{"said":{"text":"renewed"}}}
+        > {"refresh":{"profile":"search"}}
+        close
+    "#;
+    let agent = Script::listen(&socket, script);
+    let search = ProfileName::parse("search").unwrap();
+    let mut client = Client::connect_to(&socket).unwrap();
+    let wait = Some(Duration::from_secs(2));
+    let options = GetOptions { uses: Some(5), wait, ..GetOptions::default() };
+    let token = client.get(&search, &options).unwrap();
+    assert_eq!(token.member.as_deref(), Some("acct2"));
+
+    let member = ProfileName::parse(&token.member.unwrap()).unwrap();
+    let report = Report::new(401)
+        .member(member)
+        .token(token.access_token)
+        .retry_after(Duration::from_secs(90));
+    assert_eq!(client.report(&search, &report).unwrap(), "dropped");
+
+    let options = RefreshOptions { scope: vec!["a".to_owned()], ..RefreshOptions::default() };
+    assert_eq!(client.refresh(&search, &options, &mut ()).unwrap(), "renewed");
+    // What renews is not sent twice.
+    let lost = client.refresh(&search, &RefreshOptions::default(), &mut ());
+    assert!(matches!(lost, Err(Error::Closed)));
     drop(client);
     assert_eq!(agent.finish(), [""; 0]);
 }
@@ -131,6 +174,32 @@ fn a_large_answer_is_read_whole() {
         let got = client.get(&acme, &GetOptions::default()).unwrap();
         assert_eq!(got.access_token.expose(), expected);
     }
+    drop(client);
+    assert_eq!(agent.finish(), [""; 0]);
+}
+
+#[test]
+fn what_changes_nothing_is_asked_again_of_an_agent_that_went_away_before_it_said_anything() {
+    let directory = tempfile::tempdir().unwrap();
+    let socket = directory.path().join("agent.sock");
+    let script = r#"
+        > {"list":{}}
+        close
+        > {"list":{}}
+        < {"item":{"profile":{"profile":"acme","grant":"api_key","provider":"","stored":true}}}
+        < {"done":{"said":{"text":""}}}
+        > {"list":{}}
+        < {"item":{"profile":{"profile":"acme","grant":"api_key","provider":"","stored":true}}}
+        close
+        > {"lock":{}}
+        close"#;
+    let agent = Script::listen(&socket, script);
+    let mut client = Client::connect_to(&socket).unwrap();
+    let list = Request::List(List {});
+    assert!(matches!(client.request(&list, &mut ()), Ok(Done::Said(_))));
+    // A row that was handed on would be handed on twice.
+    assert!(matches!(client.request(&list, &mut ()), Err(Error::Closed)));
+    assert!(matches!(client.request(&Request::Lock(Lock {}), &mut ()), Err(Error::Closed)));
     drop(client);
     assert_eq!(agent.finish(), [""; 0]);
 }

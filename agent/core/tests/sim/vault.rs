@@ -1,12 +1,20 @@
-//! A vault in memory. Its work is done in order, by one thread, as the real one's is.
+//! A vault on a disk. Its work is done in order, by one thread, as the real one's is.
+//!
+//! What was acknowledged is durable. The one write that is under way when the agent dies is whole or not at
+//! all, by the dice; those behind it never happen.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokctl_core::{Changed, Event, Profile, RequestId, SaveId, Source, Token, Vault};
+use tokctl_core::{
+    AnswerId, AttemptId, Changed, Contents, Credential, Event, Kept, Outcome, Profile, RequestId,
+    SaveId, Source, Token, Unread, Vault,
+};
 use tokctl_proto::{BootMs, Failure, Kind, ProfileName, Secret, TokenKey, WallMs};
 
 use super::dice::Dice;
+use super::entry::{Entry, RawAnswer};
 use super::provider;
 
 pub(super) const PASSPHRASE: &str = "correct horse";
@@ -17,19 +25,66 @@ pub(super) enum Work {
     Unlock(Option<Secret>),
     Seal,
     Load(ProfileName),
-    Save(SaveId, Box<(TokenKey, Token)>),
+    Intend {
+        save: SaveId,
+        attempt: AttemptId,
+        name: ProfileName,
+        tries: u32,
+    },
+    /// What a request needs of the entry.
+    Fetch {
+        attempt: AttemptId,
+        key: TokenKey,
+        credential: Credential,
+    },
+    Answer {
+        save: SaveId,
+        attempt: AttemptId,
+        raw: Box<RawAnswer>,
+    },
+    Withdraw {
+        name: ProfileName,
+        tries: u32,
+    },
+    Keep {
+        save: SaveId,
+        attempt: AttemptId,
+        key: TokenKey,
+        kept: Kept,
+    },
+    Drop {
+        key: TokenKey,
+        token: Arc<Token>,
+    },
+    Bury {
+        attempt: AttemptId,
+        name: ProfileName,
+    },
     /// A request that was admitted; its change is worked out when its turn comes.
     Admin(RequestId),
+}
+
+/// What the disk does with writes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum DiskState {
+    #[default]
+    Good,
+    /// Half of them fail.
+    Bad,
+    /// All of them fail.
+    Broken,
+    /// There is room for what the ballast makes room for.
+    Full,
 }
 
 pub(super) struct FakeVault {
     pub(super) kind: Vault,
     pub(super) open: bool,
-    pub(super) tokens: BTreeMap<ProfileName, BTreeMap<TokenKey, Token>>,
-    /// Profiles whose stored key is there.
-    pub(super) stored: BTreeSet<ProfileName>,
-    /// Whether reads and writes fail now and then.
-    pub(super) bad_disk: bool,
+    pub(super) entries: BTreeMap<ProfileName, Entry>,
+    pub(super) disk: DiskState,
+    has_ballast: bool,
+    /// Which refresh token each attempt presents.
+    pub(super) presented: BTreeMap<AttemptId, String>,
     /// Jobs that are not done yet.
     pub(super) jobs: usize,
     /// When the thread has done what it was given.
@@ -41,9 +96,10 @@ impl FakeVault {
         Self {
             kind,
             open: false,
-            tokens: BTreeMap::new(),
-            stored: BTreeSet::new(),
-            bad_disk: false,
+            entries: BTreeMap::new(),
+            disk: DiskState::Good,
+            has_ballast: false,
+            presented: BTreeMap::new(),
             jobs: 0,
             free_at: BootMs(0),
         }
@@ -54,7 +110,7 @@ impl FakeVault {
         let takes = match work {
             Work::Unlock(_) => dice.ms(200, 2_000),
             Work::Seal => Duration::ZERO,
-            Work::Load(_) | Work::Save(..) | Work::Admin(_) => dice.ms(0, 30),
+            _ => dice.ms(0, 30),
         };
         self.free_at = self.free_at.max(now).plus(takes);
         self.jobs += 1;
@@ -65,6 +121,7 @@ impl FakeVault {
     pub(super) fn restart(&mut self) {
         self.open = false;
         self.jobs = 0;
+        self.presented.clear();
         self.free_at = BootMs(0);
     }
 
@@ -81,64 +138,180 @@ impl FakeVault {
         })
     }
 
+    /// Reads an entry. The answer that nobody has read is registered under `answer`.
     pub(super) fn load(
         &mut self,
         dice: &mut Dice,
         wall: WallMs,
-        profiles: &BTreeMap<ProfileName, Profile>,
-        name: ProfileName,
-    ) -> Event {
-        let result = match () {
-            () if !self.open => Err(Failure::new(Kind::VaultSealed, "the vault is sealed")),
-            () if self.bad_disk && dice.chance(30) => {
-                Err(Failure::new(Kind::EntryDamaged, "the entry does not open"))
-            }
-            () => Ok(self.entry(wall, profiles, &name)),
+        profile: Option<&Profile>,
+        name: &ProfileName,
+        answer: AnswerId,
+    ) -> (Result<Contents, Failure>, Option<Outcome>) {
+        if let Err(failure) = self.is_open() {
+            return (Err(failure), None);
+        }
+        if self.disk == DiskState::Bad && dice.chance(30) {
+            return (Err(Failure::new(Kind::EntryDamaged, "the entry does not open")), None);
+        }
+        let Some(entry) = self.entries.get_mut(name) else {
+            return (Ok(Contents::default()), None);
         };
-        Event::Loaded { profile: name, result }
+        if let Some(refresh) = &mut entry.refresh {
+            refresh.is_unsure = false;
+        }
+        let mut tokens: Vec<_> = entry.tokens.clone().into_iter().collect();
+        if let Some(Profile { source: Source::Stored, revision, .. }) = profile {
+            // A key that somebody wrote an end to: it cannot be renewed all the same.
+            let life = (revision % 2 == 1).then_some(Duration::from_secs(600));
+            let key = TokenKey::plain(name.clone());
+            let token = provider::token(wall, &key, *revision, 0, life);
+            tokens = entry.has_key.then_some((key, token)).into_iter().collect();
+        }
+        let raw = entry.refresh.as_ref().and_then(|refresh| refresh.answer.clone());
+        let unread =
+            raw.as_ref().map(|raw| Unread { answer, key: raw.key.clone(), revision: raw.revision });
+        let contents = Contents {
+            tokens,
+            refresh: entry.facts(),
+            unread,
+            has_next: entry.next.is_some(),
+            expiring: Vec::new(),
+        };
+        (Ok(contents), raw.map(|raw| raw.outcome))
     }
 
-    fn entry(
-        &self,
-        wall: WallMs,
-        profiles: &BTreeMap<ProfileName, Profile>,
-        name: &ProfileName,
-    ) -> Vec<(TokenKey, Token)> {
-        match profiles.get(name) {
-            Some(Profile { source: Source::Stored, revision }) if self.stored.contains(name) => {
-                let key = TokenKey::plain(name.clone());
-                // A key that somebody wrote an end to: it cannot be renewed all the same.
-                let life = (revision % 2 == 1).then_some(Duration::from_secs(600));
-                let token = provider::token(wall, &key, *revision, 0, life);
-                vec![(key, token)]
-            }
-            _ => self.tokens.get(name).cloned().unwrap_or_default().into_iter().collect(),
+    fn is_open(&self) -> Result<(), Failure> {
+        match self.open {
+            true => Ok(()),
+            false => Err(Failure::new(Kind::VaultSealed, "the vault is sealed")),
         }
     }
 
-    pub(super) fn save(
-        &mut self,
-        dice: &mut Dice,
-        save: SaveId,
-        (key, token): (TokenKey, Token),
-    ) -> Event {
-        let result = match () {
-            () if !self.open => Err(Failure::new(Kind::VaultSealed, "the vault is sealed")),
-            () if self.bad_disk && dice.chance(50) => {
-                Err(Failure::new(Kind::Machine, "no space left on device"))
+    /// Whether the disk takes this write.
+    fn takes(&mut self, dice: &mut Dice, work: &Work) -> Result<(), Failure> {
+        self.is_open()?;
+        let fails = match (self.disk, work) {
+            (DiskState::Good, _) => false,
+            (DiskState::Bad, _) => dice.chance(50),
+            (DiskState::Broken, _) => true,
+            (DiskState::Full, Work::Answer { .. } | Work::Keep { .. }) => {
+                let room = std::mem::take(&mut self.has_ballast);
+                // A little is left of what the ballast took.
+                !room && dice.chance(50)
             }
-            () => {
-                self.tokens.entry(key.profile.clone()).or_default().insert(key, token);
-                Ok(())
-            }
+            (DiskState::Full, _) => true,
         };
-        Event::Saved { save, result }
+        if !fails && matches!(work, Work::Intend { .. }) {
+            self.has_ballast = true;
+        }
+        match fails {
+            true => Err(Failure::new(Kind::Machine, "no space left on device")),
+            false => Ok(()),
+        }
+    }
+
+    /// Writes, or does not. `None` where nobody hears of it.
+    pub(super) fn write(&mut self, dice: &mut Dice, wall: WallMs, work: Work) -> Option<Event> {
+        let taken = self.takes(dice, &work);
+        match work {
+            Work::Intend { save, attempt, name, tries } => {
+                let result = taken.and_then(|()| self.intend(attempt, name, tries));
+                Some(Event::Saved { save, result })
+            }
+            Work::Answer { save, attempt, raw } => {
+                if taken.is_ok() {
+                    self.keep_answer(attempt, *raw);
+                }
+                Some(Event::Saved { save, result: taken })
+            }
+            Work::Withdraw { name, tries } => {
+                let entry = self.entries.entry(name).or_default();
+                match (&taken, &mut entry.refresh) {
+                    (Ok(()), _) => entry.withdraw(tries),
+                    (Err(_), Some(refresh)) => refresh.is_unsure = true,
+                    (Err(_), None) => {}
+                }
+                None
+            }
+            Work::Keep { save, attempt, key, kept } => {
+                if taken.is_ok() {
+                    let presented = self.presented(attempt, &key.profile);
+                    let entry = self.entries.entry(key.profile.clone()).or_default();
+                    entry.keep(&key, &kept, presented.as_deref(), wall);
+                }
+                Some(Event::Saved { save, result: taken })
+            }
+            Work::Drop { key, token } => {
+                let entry = self.entries.entry(key.profile.clone()).or_default();
+                let is_it = entry
+                    .tokens
+                    .get(&key)
+                    .is_some_and(|held| held.access_token.expose() == token.access_token.expose());
+                if taken.is_ok() && is_it {
+                    entry.tokens.remove(&key);
+                }
+                None
+            }
+            Work::Bury { attempt, name } => {
+                if let (Err(_), Some(entry)) = (&taken, self.entries.get_mut(&name))
+                    && let Some(refresh) = &mut entry.refresh
+                {
+                    refresh.is_unsure = true;
+                }
+                let result = taken.map(|()| {
+                    let presented = self.presented(attempt, &name);
+                    self.entries.entry(name).or_default().bury(presented.as_deref())
+                });
+                Some(Event::Buried { attempt, result })
+            }
+            Work::Unlock(_) | Work::Seal | Work::Load(_) | Work::Fetch { .. } | Work::Admin(_) => {
+                panic!("this is no write")
+            }
+        }
+    }
+
+    /// Whether this refresh token of a profile outlasts a crash.
+    pub(super) fn has_safe(&self, name: &ProfileName, token: &str) -> bool {
+        let refresh = self.entries.get(name).and_then(|entry| entry.refresh.as_ref());
+        refresh.is_some_and(|refresh| {
+            refresh.holds(token) || refresh.previous.as_deref() == Some(token)
+        })
     }
 
     /// A request that came too late: the vault was sealed before its turn.
-    pub(super) fn refuse(request: Option<RequestId>) -> Event {
+    pub(super) fn refuse(request: RequestId) -> Event {
         let failure = Failure::new(Kind::VaultSealed, "the vault is sealed");
-        let reply = request.map(|request| (request, Err(failure)));
+        let reply = Some((request, Err(failure)));
         Event::Changed(Changed { reply, ..Changed::default() })
+    }
+
+    fn intend(&mut self, attempt: AttemptId, name: ProfileName, tries: u32) -> Result<(), Failure> {
+        match self.entries.entry(name).or_default().intend(tries) {
+            Some(of) => {
+                self.presented.insert(attempt, of);
+                Ok(())
+            }
+            None => Err(Failure::new(Kind::LoginRequired, "there is no refresh token")),
+        }
+    }
+
+    fn keep_answer(&mut self, attempt: AttemptId, raw: RawAnswer) {
+        let presented = self.presented(attempt, &raw.key.profile);
+        let entry = self.entries.entry(raw.key.profile.clone()).or_default();
+        // Where a person stored another token meanwhile, the answer is not its answer.
+        if let Some(refresh) = &mut entry.refresh
+            && presented.as_ref() == Some(&refresh.token)
+        {
+            refresh.answer = Some(raw);
+        }
+    }
+
+    /// What an attempt presented: an earlier run's left an intent.
+    fn presented(&self, attempt: AttemptId, name: &ProfileName) -> Option<String> {
+        let of_intent = || {
+            let intent = self.entries.get(name)?.refresh.as_ref()?.intent.as_ref()?;
+            Some(intent.of.clone())
+        };
+        self.presented.get(&attempt).cloned().or_else(of_intent)
     }
 }

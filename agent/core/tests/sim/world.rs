@@ -2,24 +2,32 @@
 //! deadline to the next and performs every effect.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokctl_core::{
-    AnswerId, Changed, Core, Effect, Event, Lanes, Outcome, Profile, RequestId, Schedule, Source,
-    Start, Vault, VaultChange,
+    AnswerId, AttemptId, Core, Event, Lanes, Outcome, Policy, Profile, RequestId, Schedule, Source,
+    Start, Vault,
 };
-use tokctl_proto::{BootMs, Now, ProfileName, Secret, WallMs};
+use tokctl_proto::{BootMs, Now, ProfileName, WallMs};
 
 use super::checker::Checker;
 use super::dice::Dice;
-use super::provider::{Fate, Provider};
-use super::vault::{FakeVault, PASSPHRASE, Work};
+use super::entry::{Entry, Refresh};
+use super::ledger::Ledger;
+use super::provider::{Provider, Request};
+use super::vault::{FakeVault, Work};
 
 /// The driver naps no longer than this.
 const NAP_MAX: Duration = Duration::from_secs(30);
 /// Steps without time passing, after which nothing but a hot loop is left as an explanation.
-const STEPS_AT_ONCE_MAX: u32 = 2_000;
-const HISTORY_MAX: usize = 40;
+const STEPS_AT_ONCE_MAX: usize = 2_000;
+const HISTORY_MAX: usize = 400;
+/// A stop does not wait for longer.
+const STOP_MAX: Duration = Duration::from_secs(35);
+
+/// Between two renewals of whatever is renewed all the time.
+const PAUSE_MAX: Duration = Duration::from_secs(180);
 
 pub(super) struct World {
     pub(super) seed: u64,
@@ -30,28 +38,42 @@ pub(super) struct World {
     pub(super) providers: BTreeMap<ProfileName, Provider>,
     pub(super) vault: FakeVault,
     pub(super) checker: Checker,
+    pub(super) ledger: Ledger,
     /// Whether the driver wakes up every half minute, so that it notices what the clocks do.
     pub(super) naps: bool,
+    /// How fast the wall clock runs ahead of the boot clock, in millionths.
+    pub(super) drift_ppm: i64,
+    drift_left: i64,
     /// Whether people answer prompts at all.
     pub(super) people: bool,
+    /// After so many events and effects the agent is killed.
+    pub(super) fuse: Option<u64>,
+    pub(super) crashes: u64,
     /// Whether the history is written down, which takes most of the time.
     written: bool,
+    pub(super) events: u64,
     pub(super) sends: u64,
     pub(super) token_replies: u64,
-    schedule: Option<Schedule>,
-    pending: BTreeMap<(BootMs, u64), Coming>,
-    answers: BTreeMap<AnswerId, Outcome>,
+    pub(super) schedule: Option<Schedule>,
+    /// It is what the last agent wrote when it stopped.
+    pub(super) schedule_is_last: bool,
+    pub(super) pending: BTreeMap<(BootMs, u64), Coming>,
+    pub(super) answers: BTreeMap<AnswerId, Outcome>,
     last_id: u64,
     last_step: BootMs,
-    steps_at_once: u32,
+    steps_at_once: usize,
     history: VecDeque<String>,
     digest: u64,
 }
 
 /// What is going to happen.
-enum Coming {
+pub(super) enum Coming {
     Told(Event),
     Worked(Work),
+    /// A request arrives at its provider; how long the answer takes, or when its loss will show.
+    Arrives(AttemptId, Box<Request>, Result<Duration, Duration>),
+    /// An answer arrives at the agent.
+    Answer(AttemptId, Box<Outcome>),
 }
 
 impl World {
@@ -66,12 +88,19 @@ impl World {
             providers: BTreeMap::new(),
             vault: FakeVault::new(Vault::Passphrase),
             checker: Checker::default(),
+            ledger: Ledger::default(),
             naps: true,
+            drift_ppm: 0,
+            drift_left: 0,
             people: true,
+            fuse: None,
+            crashes: 0,
             written,
+            events: 0,
             sends: 0,
             token_replies: 0,
             schedule: None,
+            schedule_is_last: false,
             pending: BTreeMap::new(),
             answers: BTreeMap::new(),
             last_id: 0,
@@ -82,12 +111,19 @@ impl World {
         }
     }
 
-    pub(super) fn add_profile(&mut self, name: &str, source: Source) {
+    /// A profile that everybody knows everything of, with a provider behind it and a secret in the vault.
+    pub(super) fn add_profile(&mut self, name: &str, source: Source, origin: &str, policy: Policy) {
         let name = ProfileName::parse(name).unwrap();
-        let provider = Provider::new(&mut self.dice);
-        self.profiles.insert(name.clone(), Profile { source, revision: 1 });
+        let mut provider = Provider::new(&mut self.dice);
+        let mut entry = Entry { has_key: true, ..Entry::default() };
+        if source == Source::Provider(Lanes::Shared) {
+            let id = self.next_id();
+            let token = provider.log_in(&mut self.dice, policy.rotation, id);
+            entry.refresh = Some(Refresh::new(token, self.now.wall));
+        }
+        self.profiles.insert(name.clone(), profile(source, 1, policy, origin.into()));
         self.providers.insert(name.clone(), provider);
-        self.vault.stored.insert(name);
+        self.vault.entries.insert(name, entry);
     }
 
     /// A number that names everything told so far.
@@ -100,8 +136,14 @@ impl World {
         self.last_id
     }
 
+    pub(super) fn new_request(&mut self) -> RequestId {
+        RequestId(self.next_id())
+    }
+
     pub(super) fn start(&mut self) {
-        self.checker.started(self.profiles.clone());
+        // A clock that was set makes nonsense of the times in the schedule.
+        let knows_all = self.schedule_is_last && !self.checker.tokens.clock_was_set;
+        self.checker.started(self.profiles.clone(), knows_all);
         let start = Start {
             vault: self.vault.kind,
             profiles: self.profiles.clone(),
@@ -110,26 +152,26 @@ impl World {
         self.step(Event::Start(start));
     }
 
-    /// The agent ends, well or badly, and another takes its place.
-    pub(super) fn restart(&mut self, crash: bool, keep_schedule: bool) {
-        if !crash {
-            self.step(Event::Stop);
-            assert_eq!(self.checker.waiting(), self.admitted(), "a stop leaves somebody waiting");
-        }
-        let pending = std::mem::take(&mut self.pending);
-        for coming in pending.into_values() {
-            // The vault's thread ends with its queue when the agent is stopped.
-            if let (false, Coming::Worked(Work::Save(save, held))) = (crash, coming) {
-                self.vault.save(&mut self.dice, save, *held);
-            }
+    /// The agent ends as it should, and another takes its place.
+    pub(super) fn restart(&mut self, keep_schedule: bool) {
+        self.step(Event::Stop);
+        let admitted = self.admitted();
+        let waiting = self.checker.callers.waiting();
+        let forgotten: Vec<_> = waiting.iter().filter(|it| !admitted.contains(it)).collect();
+        assert!(forgotten.is_empty(), "a stop leaves {forgotten:?} waiting");
+        let last = self.now.boot.plus(STOP_MAX);
+        while !self.core.is_quiet() && self.now.boot < last && self.go_on(last) {}
+        if self.core.is_quiet() {
+            let rotations = &self.checker.rotations;
+            assert!(!rotations.is_under_way(), "quiet with this on the road: {rotations:?}");
+            // The vault's thread ends with its queue.
+            self.finish_vault();
         }
         if !keep_schedule {
             self.schedule = None;
         }
-        self.answers.clear();
-        self.vault.restart();
-        self.core = Core::new(self.seed);
-        self.start();
+        self.schedule_is_last = keep_schedule;
+        self.die();
     }
 
     /// Requests that the core has passed on.
@@ -138,10 +180,7 @@ impl World {
             Coming::Worked(Work::Admin(request)) => Some(*request),
             _ => None,
         });
-        let mut requests: Vec<_> =
-            requests.filter(|request| self.checker.is_waiting(*request)).collect();
-        requests.sort();
-        requests
+        requests.filter(|request| self.checker.is_waiting(*request)).collect()
     }
 
     pub(super) fn run_for(&mut self, duration: Duration) {
@@ -149,25 +188,38 @@ impl World {
     }
 
     pub(super) fn run_until(&mut self, end: BootMs) {
-        loop {
-            let event_at = self.pending.keys().next().map(|&(when, _)| when.max(self.now.boot));
-            let due_at = self.core.poll_timeout().map(|due| due.max(self.now.boot));
-            let nap_at = self.naps.then(|| self.last_step.plus(NAP_MAX).max(self.now.boot));
-            let tick_at = due_at.into_iter().chain(nap_at).min();
-            let Some(when) = event_at.into_iter().chain(tick_at).min() else { break };
-            if when > end {
-                break;
-            }
-            self.advance_to(when);
-            match event_at {
-                Some(at) if at == when => {
-                    let (_, coming) = self.pending.pop_first().expect("just peeked");
-                    self.come(coming);
-                }
-                _ => self.step(Event::Tick),
-            }
-        }
+        while self.go_on(end) {}
         self.advance_to(end);
+    }
+
+    /// Goes to the next thing that happens; false when nothing does before the end.
+    pub(super) fn go_on(&mut self, end: BootMs) -> bool {
+        let event_at = self.pending.keys().next().map(|&(when, _)| when.max(self.now.boot));
+        let due_at = self.core.poll_timeout().map(|due| due.max(self.now.boot));
+        let nap_at = self.naps.then(|| self.last_step.plus(NAP_MAX).max(self.now.boot));
+        let tick_at = due_at.into_iter().chain(nap_at).min();
+        let Some(when) = event_at.into_iter().chain(tick_at).min() else { return false };
+        if when > end {
+            return false;
+        }
+        self.advance_to(when);
+        match event_at {
+            Some(at) if at == when => {
+                let (_, coming) = self.pending.pop_first().expect("just peeked");
+                self.come(coming);
+            }
+            _ => self.step(Event::Tick),
+        }
+        true
+    }
+
+    /// Until nothing is on the road or being written: a token of a second that is always kept often is, but not
+    /// always.
+    pub(super) fn pauses(&mut self) {
+        let end = self.now.boot.plus(PAUSE_MAX);
+        while self.vault.jobs > 0 || self.checker.rotations.is_under_way() {
+            assert!(self.go_on(end), "something is always under way");
+        }
     }
 
     fn advance_to(&mut self, when: BootMs) {
@@ -176,6 +228,10 @@ impl World {
             self.steps_at_once = 0;
         }
         self.now = Now { wall: self.now.wall.plus(passed), boot: when.max(self.now.boot) };
+        self.drift_left += i64::try_from(passed.as_millis()).unwrap_or(0) * self.drift_ppm;
+        let drifted = self.drift_left / 1_000_000;
+        self.drift_left -= drifted * 1_000_000;
+        self.now.wall = WallMs(self.now.wall.0 + drifted);
     }
 
     /// Both clocks run on and nobody looks at them.
@@ -184,142 +240,64 @@ impl World {
         self.advance_to(until);
     }
 
-    fn come(&mut self, coming: Coming) {
-        match coming {
-            Coming::Told(event) => self.step(event),
-            Coming::Worked(work) => {
-                self.vault.jobs -= 1;
-                if let Some(event) = self.work(work) {
-                    self.step(event);
-                }
-            }
-        }
-    }
-
-    fn work(&mut self, work: Work) -> Option<Event> {
-        match work {
-            Work::Unlock(passphrase) => Some(self.vault.unlock(passphrase)),
-            Work::Seal => {
-                self.vault.open = false;
-                None
-            }
-            Work::Load(name) => {
-                Some(self.vault.load(&mut self.dice, self.now.wall, &self.profiles, name))
-            }
-            Work::Save(save, held) => Some(self.vault.save(&mut self.dice, save, *held)),
-            Work::Admin(request) => {
-                let heard = self.checker.is_waiting(request).then_some(request);
-                match self.vault.open {
-                    true => Some(self.administer(heard)),
-                    false => Some(FakeVault::refuse(heard)),
-                }
-            }
-        }
-    }
-
-    /// Somebody changes something through the agent.
-    fn administer(&mut self, request: Option<RequestId>) -> Event {
-        let reply = request.map(|request| (request, Ok("done".to_owned())));
-        let mut changed = Changed { reply, ..Changed::default() };
-        match self.dice.below(4) {
-            0 => changed.profiles = Some(self.edited_profiles()),
-            1 => {
-                let kind = *self.dice.pick(&[Vault::Passphrase, Vault::Bare]);
-                // Sealed again by the time this is told, if that is next in the queue.
-                let sealing = self
-                    .pending
-                    .values()
-                    .any(|coming| matches!(coming, Coming::Worked(Work::Seal)));
-                if !sealing {
-                    self.vault.kind = kind;
-                    changed.vault = Some(VaultChange::Rewrapped(kind));
-                }
-            }
-            _ => changed.entries = self.new_secret(),
-        }
-        Event::Changed(changed)
-    }
-
-    fn new_secret(&mut self) -> Vec<ProfileName> {
-        let names: Vec<ProfileName> = self.profiles.keys().cloned().collect();
-        if names.is_empty() {
-            return names;
-        }
-        let name = self.dice.pick(&names).clone();
-        self.vault.stored.insert(name.clone());
-        if let Some(provider) = self.providers.get_mut(&name) {
-            provider.temper = super::provider::Temper::Healthy;
-        }
-        vec![name]
-    }
-
-    /// config.toml after an edit: a profile more, less or other.
-    pub(super) fn edited_profiles(&mut self) -> BTreeMap<ProfileName, Profile> {
-        let names: Vec<ProfileName> = self.providers.keys().cloned().collect();
-        let name = self.dice.pick(&names).clone();
-        let source = *self.dice.pick(&[
-            Source::Stored,
-            Source::Provider(Lanes::PerKey),
-            Source::Provider(Lanes::Shared),
-        ]);
-        match self.profiles.get_mut(&name) {
-            None => {
-                let revision = 1 + self.dice.below(3);
-                self.profiles.insert(name, Profile { source, revision });
-            }
-            Some(profile) => match self.dice.below(4) {
-                0 => {
-                    self.profiles.remove(&name);
-                }
-                1 => {
-                    let revision = 1 + self.dice.below(3);
-                    *profile = Profile { source, revision };
-                }
-                2 => profile.revision = 1 + self.dice.below(3),
-                _ => {}
-            },
-        }
-        self.profiles.clone()
-    }
-
-    /// A new vault in the place of what was there, as `init` makes it.
-    pub(super) fn init(&mut self) {
-        let kind = *self.dice.pick(&[Vault::Passphrase, Vault::Bare]);
-        self.vault.kind = kind;
-        self.vault.open = true;
-        self.vault.tokens.clear();
-        self.vault.stored.clear();
-        let changed = Changed { vault: Some(VaultChange::Made(kind)), ..Changed::default() };
-        self.step(Event::Changed(changed));
-    }
-
-    /// Whether the vault's thread has nothing to do.
-    pub(super) fn vault_is_idle(&self) -> bool {
-        self.vault.jobs == 0
-    }
-
     pub(super) fn step(&mut self, event: Event) {
+        self.events += 1;
         self.steps_at_once += 1;
-        assert!(self.steps_at_once < STEPS_AT_ONCE_MAX, "time stands still");
+        let most = STEPS_AT_ONCE_MAX + 50 * self.profiles.len();
+        assert!(self.steps_at_once < most, "time stands still");
         self.last_step = self.now.boot;
         let told = self.written.then(|| format!("{:>12} {event:?}", self.now.boot.0));
+        if let Event::Refresh(refresh) = &event {
+            self.insists(&refresh.key.profile.clone());
+        }
         self.checker.event(self.now, &event);
         let effects = self.core.handle(self.now, event);
         if let Some(told) = told {
             self.note(&format!("{told}\n             -> {effects:?}"));
         }
         self.checker.effects(&self.core, &effects);
+        if self.burns() {
+            drop(effects);
+            return self.crash();
+        }
         for effect in effects {
             self.perform(effect);
+            if self.burns() {
+                return self.crash();
+            }
         }
         self.checker.settled(&self.core);
         if self.vault.jobs == 0 {
             let open = self.core.lock_state() == "unlocked";
-            assert_eq!(open, self.vault.open, "the core is wrong about the vault");
+            assert!(!open || self.vault.open, "the core is wrong about the vault");
         }
     }
 
-    fn note(&mut self, line: &str) {
+    /// A person wants a new token whatever may come of it; of a pool, of its members.
+    fn insists(&mut self, name: &ProfileName) {
+        let members = match self.profiles.get(name).map(|profile| &profile.source) {
+            Some(Source::Pool(pool)) => pool.members.clone(),
+            _ => vec![name.clone()],
+        };
+        for member in members {
+            self.ledger.person_insists(&member);
+            self.checker.forced(&member);
+        }
+    }
+
+    /// Whether the fuse has burnt down.
+    fn burns(&mut self) -> bool {
+        match &mut self.fuse {
+            None => false,
+            Some(0) => true,
+            Some(left) => {
+                *left -= 1;
+                false
+            }
+        }
+    }
+
+    pub(super) fn note(&mut self, line: &str) {
         for byte in line.bytes() {
             self.digest = (self.digest ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3);
         }
@@ -333,74 +311,28 @@ impl World {
         self.comes_at(self.now.boot.plus(delay), Coming::Told(event));
     }
 
-    fn comes_at(&mut self, at: BootMs, coming: Coming) {
+    pub(super) fn comes_in(&mut self, delay: Duration, coming: Coming) {
+        self.comes_at(self.now.boot.plus(delay), coming);
+    }
+
+    pub(super) fn comes_at(&mut self, at: BootMs, coming: Coming) {
         let sequence = self.next_id();
         self.pending.insert((at, sequence), coming);
     }
 
-    fn give(&mut self, work: Work) {
-        let at = self.vault.queue(self.now.boot, &mut self.dice, &work);
-        self.comes_at(at, Coming::Worked(work));
+    /// An agent that knows nothing takes the place of the one that ended.
+    pub(super) fn reborn(&mut self) {
+        self.pending.clear();
+        self.answers.clear();
+        self.vault.restart();
+        self.fuse = None;
+        self.core = Core::new(self.seed);
+        self.start();
     }
+}
 
-    fn perform(&mut self, effect: Effect) {
-        match effect {
-            Effect::Reply { reply, .. } => {
-                self.token_replies += u64::from(matches!(reply, tokctl_core::Reply::Token(_)));
-            }
-            Effect::Progress { .. } => {}
-            Effect::AskPassphrase { request, .. } => self.prompt(request),
-            Effect::Admitted { request } => self.give(Work::Admin(request)),
-            Effect::Unlock { passphrase } => self.give(Work::Unlock(passphrase)),
-            Effect::Seal => self.give(Work::Seal),
-            Effect::Load { profile } => self.give(Work::Load(profile)),
-            Effect::SaveToken { save, key, token } => {
-                self.give(Work::Save(save, Box::new((key, token.as_ref().clone()))));
-            }
-            Effect::Send { attempt, key } => {
-                self.sends += 1;
-                let revision = self.profiles[&key.profile].revision;
-                let serial = self.next_id();
-                let provider = &self.providers[&key.profile];
-                let Fate { latency, outcome } =
-                    provider.asked(&mut self.dice, self.now.wall, &key, revision, serial);
-                let unanswered = self.dice.chance(50);
-                let result = match outcome {
-                    Outcome::Failed(trouble) if unanswered => Err(trouble),
-                    outcome => {
-                        let answer = AnswerId(self.next_id());
-                        self.answers.insert(answer, outcome);
-                        Ok(answer)
-                    }
-                };
-                self.tell_in(latency, Event::Answered { attempt, result });
-            }
-            Effect::Classify { attempt, answer } => {
-                let outcome = self.answers.remove(&answer).expect("an answer that came");
-                let takes = self.dice.ms(0, 5);
-                self.tell_in(takes, Event::Classified { attempt, outcome });
-            }
-            Effect::Discard { answer } => {
-                self.answers.remove(&answer).expect("an answer that came");
-            }
-            Effect::SaveSchedule(schedule) => self.schedule = Some(schedule),
-        }
-    }
-
-    /// A person sees a prompt and types, mistypes, waits or leaves.
-    fn prompt(&mut self, request: RequestId) {
-        if !self.people {
-            return;
-        }
-        let delay = self.dice.ms(500, 60_000);
-        let event = match self.dice.below(10) {
-            0 => Event::Gone { request },
-            1 => return,
-            2..=4 => Event::Passphrase { request, passphrase: Secret::new("wrong".to_owned()) },
-            _ => Event::Passphrase { request, passphrase: Secret::new(PASSPHRASE.to_owned()) },
-        };
-        self.tell_in(delay, event);
-    }
+pub(super) fn profile(source: Source, revision: u64, policy: Policy, origin: Arc<str>) -> Profile {
+    Profile { source, revision, policy, grant: "refresh_token", origin, scope: Arc::default() }
 }
 
 impl Drop for World {

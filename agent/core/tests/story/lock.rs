@@ -18,7 +18,7 @@ fn interactive(request: u64) -> tokctl_core::Get {
 fn a_script_gets_an_answer_from_a_sealed_vault_at_once() {
     let mut story = sealed();
     assert_eq!(story.get(get(1, "acme")), ["1: vault_sealed exit 4"]);
-    let admit = Event::Admit { request: RequestId(2), interactive: false };
+    let admit = Event::Admit { request: RequestId(2), interactive: false, alone: None };
     assert_eq!(story.tell(admit), ["2: vault_sealed exit 4"]);
 }
 
@@ -112,7 +112,7 @@ fn locking_answers_all_who_wait_and_stops_everything() {
     story.get(get(1, "acme"));
     story.answers(1, "a", Some(3600));
     story.get(get(2, "acme:read"));
-    assert_eq!(story.locks(3), ["seal", "2: vault_sealed exit 4", "3: said"]);
+    assert_eq!(story.locks(3), ["2: vault_sealed exit 4", "seal", "3: said"]);
     assert_eq!(story.get(get(4, "acme")), ["4: vault_sealed exit 4"]);
     assert_eq!(story.pass(seconds(86_400)), none());
 }
@@ -152,7 +152,8 @@ fn a_new_vault_has_nothing_of_the_old_one() {
     // Somebody waits for an answer that the old vault's secret bought.
     assert_eq!(story.replaces_vault(), ["load acme"]);
     assert_eq!(story.loaded("acme", &[]), none());
-    assert_eq!(story.answers(2, "old", Some(3600)), ["send 3 acme scope=read"]);
+    let lines = story.answers(2, "old", Some(3600));
+    assert_eq!(lines, ["discard", "send 3 acme scope=read"]);
     assert_eq!(story.answers(3, "new", Some(3600)), ["2: new", "save new"]);
     assert_eq!(story.get(get(3, "acme")), ["send 4 acme"]);
 }

@@ -1,5 +1,6 @@
 //! Providers that fail.
 
+use tokctl_core::{Effect, Event, Reply};
 use tokctl_proto::Kind;
 
 use super::teller::*;
@@ -36,7 +37,8 @@ fn all_who_wait_in_a_lane_are_told_of_an_outage() {
     story.fails(2, retry(Kind::ProviderUnreachable));
     story.until_sent(seconds(4)).expect("a third attempt");
     let told = story.fails(3, retry(Kind::ProviderUnreachable));
-    assert_eq!(told, ["1: provider_unreachable exit 7", "2: provider_unreachable exit 7"]);
+    let both = ["1: provider_unreachable exit 7", "2: provider_unreachable exit 7"];
+    assert_eq!(told, [&["withdraw to 0"][..], &both].concat());
 }
 
 #[test]
@@ -46,7 +48,8 @@ fn a_token_that_is_still_good_is_served_through_an_outage() {
     story.answers(1, "a", Some(3600));
     assert_eq!(story.pass(seconds(3100)), ["send 2 acme"]);
     assert_eq!(story.fails(2, retry(Kind::ProviderUnreachable)), none());
-    assert_eq!(story.get(get(2, "acme")), ["2: a"]);
+    // With a warning: there is still time to see to it.
+    assert_eq!(story.get(get(2, "acme")), ["2: a warned"]);
 }
 
 #[test]
@@ -125,4 +128,44 @@ fn a_failed_save_keeps_serving_and_is_retried() {
     assert_eq!(story.pass(seconds(2)), ["save a"]);
     assert_eq!(story.saved(2, true), none());
     assert!(!story.core.statuses(story.now)[0].unsaved);
+}
+
+#[test]
+fn a_provider_that_is_down_is_asked_by_one_profile_for_all_of_them() {
+    let mut story = Teller::open(&[("acme", PER_KEY), ("beta", PER_KEY), ("delta", PER_KEY)]);
+    let down = || retry(Kind::ProviderUnreachable).because(tokctl_core::Cause::Provider);
+    for (number, of) in [(1, "acme"), (2, "beta"), (3, "delta")] {
+        let mut hasty = get(u64::try_from(number).unwrap(), of);
+        hasty.timeout = seconds(600);
+        story.get(hasty);
+        story.unreached(number, down());
+    }
+    // Whoever comes now is told what is known, without another request.
+    let mut hasty = get(9, "acme");
+    hasty.timeout = seconds(0);
+    assert_eq!(story.get(hasty), ["9: provider_unreachable exit 7"]);
+    let sent = story.sent();
+    story.until_sent(seconds(300)).expect("another attempt");
+    assert_eq!(story.sent(), sent + 1, "one asks for all");
+    let lines = story.answers(sent + 1, "x", Some(3600));
+    assert!(lines.iter().filter(|line| line.starts_with("send")).count() >= 1, "{lines:?}");
+}
+
+#[test]
+fn a_provider_that_is_left_alone_is_said_to_be_so_and_for_how_long() {
+    let mut story = Teller::open(&[("acme", PER_KEY)]);
+    story.get(get(1, "acme"));
+    let mut busy = retry(Kind::RateLimited);
+    busy.retry_after = Some(seconds(120));
+    assert_eq!(story.fails(1, busy), ["1: rate_limited exit 7"]);
+    let why = story.core.why(story.now, &name("acme")).expect("a profile");
+    let next = "nothing until somebody asks for a token; the provider is left alone for 2m";
+    assert_eq!(why.next, next);
+    let effects = story.core.handle(story.now, Event::Get(get(2, "acme")));
+    let failure = effects.into_iter().find_map(|effect| match effect {
+        Effect::Reply { reply: Reply::Failed(failure), .. } => Some(failure),
+        _ => None,
+    });
+    let hint = "the provider is left alone for 2m more; `tokctl why acme` tells what was tried";
+    assert_eq!(failure.expect("a failure").hint.as_deref(), Some(hint));
 }

@@ -1,5 +1,7 @@
 //! Renewal ahead of need.
 
+use tokctl_core::{Keep, Policy};
+
 use super::teller::*;
 
 #[test]
@@ -54,6 +56,22 @@ fn a_locked_out_renewal_goes_on_after_the_unlock() {
     story.locks(2);
     assert_eq!(story.pass(seconds(3200)), none());
     story.unlocks(3);
-    assert_eq!(story.unlocked(true), ["3: said", "load acme"]);
+    assert_eq!(story.unlocked(true), ["3: said"]);
+    assert_eq!(story.pass(seconds(0)), ["load acme"]);
     assert_eq!(story.loaded("acme", &[("acme", kept)]), ["send 2 acme"]);
+}
+
+#[test]
+fn a_token_that_lives_for_a_moment_is_not_renewed_in_a_hot_loop() {
+    for (life_s, is_renewed) in [(1, false), (2, true)] {
+        let mut story = Teller::open(&[("acme", SHARED)]);
+        story.policy("acme", Policy { keep: Keep::Always, ..Policy::DEFAULT });
+        story.get(get(1, "acme"));
+        story.answers(1, "a", Some(life_s));
+        assert_eq!(story.until_sent(seconds(3600)).is_some(), is_renewed, "{life_s}");
+        // Whoever asks has another.
+        story.jump(seconds(3600));
+        let lines = story.get(get(2, "acme"));
+        assert_eq!(lines.is_empty(), is_renewed, "{life_s}: {lines:?}");
+    }
 }

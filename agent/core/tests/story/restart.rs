@@ -1,7 +1,7 @@
 //! What one agent leaves to the next.
 
-use tokctl_core::Vault;
-use tokctl_proto::Kind;
+use tokctl_core::{Event, Vault};
+use tokctl_proto::{Failure, Kind};
 
 use super::teller::*;
 
@@ -19,9 +19,27 @@ fn a_provider_s_rest_outlasts_a_restart() {
         story.jump(seconds(later_s));
         assert_eq!(story.get(get(3, "acme")), ["load acme"]);
         let lines = story.loaded("acme", &[]);
-        let told = line.replace("rate_limited", "provider_failed");
-        assert_eq!(lines, [told], "{later_s}");
+        assert_eq!(lines, [line], "{later_s}");
     }
+}
+
+#[test]
+fn an_entry_that_cannot_be_read_does_not_shorten_a_provider_s_rest() {
+    let mut story = Teller::open(&[("acme", PER_KEY)]);
+    story.get(get(1, "acme"));
+    let mut busy = retry(Kind::RateLimited);
+    busy.retry_after = Some(seconds(600));
+    story.fails(1, busy);
+    story.restarts();
+    story.unlocks(2);
+    story.unlocked(true);
+    assert_eq!(story.get(get(3, "acme")), ["load acme"]);
+    let result = Err(Failure::new(Kind::EntryDamaged, "the entry does not open"));
+    let told = story.tell(Event::Loaded { profile: name("acme"), result });
+    assert_eq!(told, ["3: entry_damaged exit 11"]);
+    story.jump(seconds(60));
+    story.get(get(4, "acme"));
+    assert_eq!(story.loaded("acme", &[]), ["4: entry_damaged exit 11"]);
 }
 
 #[test]
@@ -59,7 +77,8 @@ fn a_token_that_ran_out_meanwhile_is_renewed_as_soon_as_the_vault_opens() {
     story.restarts();
     story.jump(seconds(4000));
     story.unlocks(2);
-    assert_eq!(story.unlocked(true), ["2: said", "load acme"]);
+    assert_eq!(story.unlocked(true), ["2: said"]);
+    assert_eq!(story.pass(seconds(0)), ["load acme"]);
     assert_eq!(story.loaded("acme", &[]), ["send 2 acme"]);
 }
 
@@ -72,10 +91,11 @@ fn without_a_schedule_entries_are_read_after_the_first_answer_and_not_before() {
     assert_eq!(story.get(get(1, "beta")), ["load beta"]);
     assert_eq!(story.loaded("beta", &[]), ["send 1 beta"]);
     let lines = story.answers(1, "b", Some(3600));
-    assert_eq!(lines, ["1: b", "load acme", "load gamma", "save b"]);
+    assert_eq!(lines, ["1: b", "load acme", "save b"]);
     // What is found there was used when it was issued, and is renewed.
     let found = token(story.now, "a", Some(3600), 3300);
-    assert_eq!(story.loaded("acme", &[("acme", found)]), ["send 2 acme"]);
+    // One after the other, so that a caller is not behind all of them.
+    assert_eq!(story.loaded("acme", &[("acme", found)]), ["send 2 acme", "load gamma"]);
 }
 
 #[test]

@@ -1,16 +1,16 @@
 //! Tells a story to a core, event by event, and writes down what it wants done, a line each.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use tokctl_core::{
-    AnswerId, AttemptId, Changed, Class, Core, Effect, Event, Get, Lanes, Outcome, Profile, Reply,
-    RequestId, SaveId, Schedule, Served, Source, Start, Token, Trouble, Vault, VaultChange,
+    AnswerId, AttemptId, Burial, Changed, Contents, Core, Credential, Effect, Event, Get, Kept,
+    Outcome, Policy, Profile, Refresh, RefreshToken, Reply, Report, RequestId, SaveId, Schedule,
+    Served, Source, Start, Token, Trouble, Unread, Vault, VaultChange,
 };
-use tokctl_proto::{BootMs, Failure, Kind, Now, ProfileName, Secret, TokenKey, WallMs};
+use tokctl_proto::{BootMs, Failure, Kind, Now, ProfileName, Secret, WallMs};
 
-pub(super) const PER_KEY: Source = Source::Provider(Lanes::PerKey);
-pub(super) const SHARED: Source = Source::Provider(Lanes::Shared);
+pub(super) use super::cast::*;
 
 /// The wall when every story begins.
 pub(super) const WALL_S: i64 = 1_800_000_000;
@@ -22,60 +22,14 @@ pub(super) struct Teller {
     pub(super) schedule: Option<Schedule>,
     profiles: BTreeMap<ProfileName, Profile>,
     sent: Vec<AttemptId>,
+    /// Writes of tokens, in the order in which they were asked for.
     saves: Vec<SaveId>,
+    /// Whether the vault takes intents, answers and rotations at once and without a word.
+    pub(super) quiet: bool,
+    /// The last write of an intent or a raw answer, and the last attempt.
+    step: Option<SaveId>,
+    attempt: Option<AttemptId>,
     revisions: BTreeMap<AttemptId, u64>,
-}
-
-pub(super) fn name(text: &str) -> ProfileName {
-    ProfileName::parse(text).unwrap()
-}
-
-/// `acme`, or `acme:read` with a scope.
-pub(super) fn key(text: &str) -> TokenKey {
-    let (profile, scope) = text.split_once(':').unwrap_or((text, ""));
-    let mut key = TokenKey::plain(name(profile));
-    key.scope = scope.split_whitespace().map(str::to_owned).collect();
-    key
-}
-
-pub(super) fn seconds(s: u64) -> Duration {
-    Duration::from_secs(s)
-}
-
-/// A plain `get` from a script.
-pub(super) fn get(request: u64, of: &str) -> Get {
-    Get {
-        request: RequestId(request),
-        key: key(of),
-        min_valid: None,
-        best_effort: false,
-        refresh: false,
-        timeout: seconds(30),
-        interactive: false,
-    }
-}
-
-pub(super) fn retry(kind: Kind) -> Trouble {
-    Trouble::new(Class::Retry, Failure::new(kind, "the provider is down"))
-}
-
-pub(super) fn refused() -> Trouble {
-    let failure = Failure::new(Kind::ProviderRefused, "the provider refused the client");
-    Trouble::new(Class::Permanent, failure)
-}
-
-/// A token of `life_s` seconds, issued `age_s` seconds before `now`.
-pub(super) fn token(now: Now, text: &str, life_s: Option<u64>, age_s: u64) -> Token {
-    let issued_at = now.wall.minus(seconds(age_s));
-    Token {
-        access_token: Secret::new(text.to_owned()),
-        token_type: "Bearer".to_owned(),
-        issued_at,
-        expires_at: life_s.map(|life| issued_at.plus(seconds(life))),
-        scope: None,
-        extra: Secret::default(),
-        revision: 1,
-    }
 }
 
 impl Teller {
@@ -83,7 +37,7 @@ impl Teller {
     pub(super) fn new(profiles: &[(&str, Source)]) -> Self {
         let profiles = profiles
             .iter()
-            .map(|&(text, source)| (name(text), Profile { source, revision: 1 }))
+            .map(|(text, source)| (name(text), profile(source.clone(), 1)))
             .collect();
         Self {
             core: Core::new(1),
@@ -92,6 +46,9 @@ impl Teller {
             profiles,
             sent: Vec::new(),
             saves: Vec::new(),
+            quiet: true,
+            step: None,
+            attempt: None,
             revisions: BTreeMap::new(),
         }
     }
@@ -101,7 +58,10 @@ impl Teller {
         let mut story = Self::new(profiles);
         story.starts(Vault::Bare, Some(Schedule::default()));
         assert_eq!(story.tell(Event::Unlocked(Ok(()))), none());
-        for name in story.profiles.clone().into_keys() {
+        for (name, profile) in story.profiles.clone() {
+            if matches!(profile.source, Source::Pool(_)) {
+                continue;
+            }
             // Cancelled at once: it leaves nothing but an entry that has been read.
             story.tell(Event::Get(get(999, name.as_str())));
             story.tell(Event::Gone { request: RequestId(999) });
@@ -124,8 +84,32 @@ impl Teller {
 
     /// Hands an event over. Schedules are kept, not told.
     pub(super) fn tell(&mut self, event: Event) -> Vec<String> {
-        let effects = self.core.handle(self.now, event);
-        effects.into_iter().filter_map(|effect| self.line(effect)).collect()
+        let mut lines = Vec::new();
+        let mut events = VecDeque::from([event]);
+        while let Some(event) = events.pop_front() {
+            for effect in self.core.handle(self.now, event) {
+                match self.is_taken(&effect) {
+                    Some(save) => {
+                        if let Effect::SaveTokens { .. } = effect {
+                            lines.extend(self.line(effect));
+                        }
+                        events.push_back(Event::Saved { save, result: Ok(()) });
+                    }
+                    None => lines.extend(self.line(effect)),
+                }
+            }
+        }
+        lines
+    }
+
+    /// Which write this is, if the vault takes it without a word.
+    fn is_taken(&self, effect: &Effect) -> Option<SaveId> {
+        match effect {
+            Effect::SaveIntent { save, .. } | Effect::SaveAnswer { save, .. } => Some(*save),
+            Effect::SaveTokens { save, obtained, .. } if obtained.refresh.is_some() => Some(*save),
+            _ => None,
+        }
+        .filter(|_| self.quiet)
     }
 
     pub(super) fn get(&mut self, get: Get) -> Vec<String> {
@@ -174,7 +158,44 @@ impl Teller {
     ) -> Vec<String> {
         let mut token = token(self.now, text, life_s, 0);
         token.revision = self.revisions[&self.sent[number - 1]];
-        self.answers_with(number, Outcome::Tokens(token))
+        self.answers_token(number, token)
+    }
+
+    /// What is read in an answer that has arrived.
+    pub(super) fn reads(&mut self, outcome: Outcome) -> Vec<String> {
+        let attempt = self.attempt.expect("an attempt");
+        self.tell(Event::Classified { attempt, outcome })
+    }
+
+    /// The last write of an intent or of a raw answer is done, or failed.
+    pub(super) fn writes(&mut self, well: bool) -> Vec<String> {
+        let save = self.step.take().expect("a write");
+        self.tell(Event::Saved { save, result: written(well) })
+    }
+
+    /// What the vault finds when it wants to bury the refresh token.
+    pub(super) fn buried(&mut self, found: Burial) -> Vec<String> {
+        let attempt = self.attempt.expect("an attempt");
+        self.tell(Event::Buried { attempt, result: Ok(found) })
+    }
+
+    /// How many requests have been sent.
+    pub(super) fn sent(&self) -> usize {
+        self.sent.len()
+    }
+
+    pub(super) fn refresh(&mut self, refresh: Refresh) -> Vec<String> {
+        self.tell(Event::Refresh(refresh))
+    }
+
+    pub(super) fn report(&mut self, report: Report) -> Vec<String> {
+        self.tell(Event::Report(report))
+    }
+
+    pub(super) fn policy(&mut self, of: &str, policy: Policy) -> Vec<String> {
+        self.profiles.get_mut(of).unwrap().policy = policy;
+        let profiles = Some(self.profiles.clone());
+        self.tell(Event::Changed(Changed { profiles, ..Changed::default() }))
     }
 
     pub(super) fn fails(&mut self, number: usize, trouble: Trouble) -> Vec<String> {
@@ -199,13 +220,25 @@ impl Teller {
 
     pub(super) fn loaded(&mut self, of: &str, tokens: &[(&str, Token)]) -> Vec<String> {
         let tokens = tokens.iter().map(|(of, token)| (key(of), token.clone())).collect();
-        self.tell(Event::Loaded { profile: name(of), result: Ok(tokens) })
+        let is_shared = self.profiles.get(of).is_some_and(|profile| profile.source == SHARED);
+        let refresh = is_shared.then(|| standing(self.now));
+        self.contains(of, Contents { tokens, refresh, ..Contents::default() })
+    }
+
+    pub(super) fn contains(&mut self, of: &str, contents: Contents) -> Vec<String> {
+        self.tell(Event::Loaded { profile: name(of), result: Ok(contents) })
+    }
+
+    /// An entry with an answer that an earlier run saved and did not read.
+    pub(super) fn contains_unread(&mut self, of: &str) -> Vec<String> {
+        let unread = Some(Unread { answer: AnswerId(1000), key: key(of), revision: 1 });
+        let refresh = Some(RefreshToken { tries: 1, ..standing(self.now) });
+        self.contains(of, Contents { unread, refresh, ..Contents::default() })
     }
 
     pub(super) fn saved(&mut self, number: usize, well: bool) -> Vec<String> {
         let save = self.saves[number - 1];
-        let full = Failure::new(Kind::Machine, "no space left on device");
-        self.tell(Event::Saved { save, result: if well { Ok(()) } else { Err(full) } })
+        self.tell(Event::Saved { save, result: written(well) })
     }
 
     pub(super) fn passphrase(&mut self, request: u64, text: &str) -> Vec<String> {
@@ -226,7 +259,7 @@ impl Teller {
     }
 
     pub(super) fn answers_token(&mut self, number: usize, token: Token) -> Vec<String> {
-        self.answers_with(number, Outcome::Tokens(token))
+        self.answers_with(number, Outcome::Tokens(obtained(token, None)))
     }
 
     pub(super) fn cancels(&mut self, request: u64) -> Vec<String> {
@@ -266,7 +299,7 @@ impl Teller {
     pub(super) fn configured(&mut self, profiles: &[(&str, Source, u64)]) -> Vec<String> {
         self.profiles = profiles
             .iter()
-            .map(|&(text, source, revision)| (name(text), Profile { source, revision }))
+            .map(|(text, source, revision)| (name(text), profile(source.clone(), *revision)))
             .collect();
         let profiles = Some(self.profiles.clone());
         self.tell(Event::Changed(Changed { profiles, ..Changed::default() }))
@@ -285,17 +318,39 @@ impl Teller {
             Effect::Unlock { passphrase: None } => "unlock by itself".to_owned(),
             Effect::Seal => "seal".to_owned(),
             Effect::Load { profile } => format!("load {profile}"),
-            Effect::Send { attempt, key } => {
+            Effect::SaveIntent { save, attempt, key, tries } => {
+                (self.step, self.attempt) = (Some(save), Some(attempt));
+                format!("intend {key} {tries}")
+            }
+            Effect::Send { attempt, key, credential } => {
                 self.sent.push(attempt);
                 self.revisions.insert(attempt, self.profiles[&key.profile].revision);
-                format!("send {} {key}", self.sent.len())
+                let next = match credential {
+                    Credential::Present => "",
+                    Credential::Next => " with the next secret",
+                };
+                format!("send {} {key}{next}", self.sent.len())
             }
-            Effect::Classify { .. } => "classify".to_owned(),
+            Effect::SaveAnswer { save, .. } => {
+                self.step = Some(save);
+                "keep the answer".to_owned()
+            }
+            Effect::Classify { attempt, .. } => {
+                self.attempt = Some(attempt);
+                "classify".to_owned()
+            }
             Effect::Discard { .. } => "discard".to_owned(),
-            Effect::SaveToken { save, token, .. } => {
+            Effect::Withdraw { tries, .. } => format!("withdraw to {tries}"),
+            Effect::SaveTokens { save, obtained, .. } => {
                 self.saves.push(save);
-                format!("save {}", token.access_token.expose())
+                kept(&obtained)
             }
+            Effect::DropToken { token, .. } => format!("drop {}", token.access_token.expose()),
+            Effect::Bury { attempt, .. } => {
+                self.attempt = Some(attempt);
+                "bury".to_owned()
+            }
+            Effect::Alarm { profile, .. } => format!("alarm {profile}"),
             Effect::SaveSchedule(schedule) => {
                 self.schedule = Some(schedule);
                 return None;
@@ -304,14 +359,30 @@ impl Teller {
     }
 }
 
+fn written(well: bool) -> Result<(), Failure> {
+    match well {
+        true => Ok(()),
+        false => Err(Failure::new(Kind::Machine, "no space left on device")),
+    }
+}
+
+fn kept(kept: &Kept) -> String {
+    let token = kept.token.as_ref().map_or("nothing", |token| token.access_token.expose());
+    let successor = kept.refresh.as_ref().and_then(|refresh| refresh.successor.as_ref());
+    let successor = successor.map(|it| format!(" and {}", it.secret.expose()));
+    let promote = if kept.promote { ", promoted" } else { "" };
+    format!("save {token}{}{promote}", successor.unwrap_or_default())
+}
+
 fn said(reply: Reply) -> String {
     match reply {
         Reply::Said(_) => "said".to_owned(),
         Reply::Failed(failure) => format!("{} exit {}", failure.kind.name(), failure.kind.exit()),
-        Reply::Token(Served { token, min_valid_met, warning, .. }) => {
+        Reply::Token(Served { token, min_valid_met, warning, member, .. }) => {
+            let of = member.map(|member| format!(" of {member}")).unwrap_or_default();
             let met = if min_valid_met { "" } else { " unmet" };
             let warned = if warning.is_some() { " warned" } else { "" };
-            format!("{}{met}{warned}", token.access_token.expose())
+            format!("{}{of}{met}{warned}", token.access_token.expose())
         }
     }
 }

@@ -241,6 +241,68 @@ fn profiles_are_edited_in_every_way_of_toml() {
     }
 }
 
+const POOLED: &str = r#"
+[profiles.search]
+pool = [
+  "acct1", # the first
+  'acct2',
+]
+[profiles.acct1]
+grant = "api_key"
+[profiles.acct2]
+grant = "api_key"
+[profiles.only]
+pool = "acct2" # alone
+"#;
+
+#[test]
+fn a_renamed_member_is_renamed_in_its_pools() {
+    let after = rename_profile(POOLED, &named("acct2"), &named("b.c")).unwrap();
+    let expected = POOLED
+        .replace("  'acct2',", "  \"b.c\",")
+        .replace("pool = \"acct2\"", "pool = \"b.c\"")
+        .replace("[profiles.acct2]", "[profiles.\"b.c\"]");
+    assert_eq!(after, expected);
+    let after = rename_profile(POOLED, &named("search"), &named("find")).unwrap();
+    assert_eq!(after, POOLED.replace("search", "find"));
+}
+
+#[test]
+fn a_member_is_not_removed_from_under_its_pool() {
+    for (name, pool, others) in [
+        ("acct1", "search", vec!["acct2".to_owned()]),
+        ("acct2", "search", vec!["acct1".to_owned()]),
+    ] {
+        let refused = remove_profile(POOLED, &named(name));
+        let error = EditError::Member { name: named(name), pool: pool.into(), others };
+        assert_eq!(refused, Err(error));
+    }
+    let without = remove_profile(POOLED, &named("search")).unwrap();
+    let without = remove_profile(&without, &named("acct1")).unwrap();
+    let refused = remove_profile(&without, &named("acct2"));
+    let error = EditError::Member { name: named("acct2"), pool: "only".into(), others: vec![] };
+    assert_eq!(refused, Err(error));
+    let taken_out = set(POOLED, &named("search"), &assignments(&["pool=acct2"])).unwrap();
+    assert!(remove_profile(&taken_out, &named("acct1")).is_ok());
+}
+
+#[test]
+fn a_pool_is_added_as_any_profile() {
+    let keys = assignments(&["pool=acct1|acct2", "rate_limit=60/min"]);
+    let after = add_profile(POOLED, &named("new"), &keys, false).unwrap();
+    let added = "\n[profiles.new]\npool = [\"acct1\", \"acct2\"]\nrate_limit = \"60/min\"\n";
+    assert_eq!(after, format!("{POOLED}{added}"));
+    let unknown = assignments(&["pool=acct3"]);
+    let refused = add_profile(POOLED, &named("new"), &unknown, false);
+    assert_eq!(
+        refused,
+        Err(EditError::Invalid {
+            message: "`pool` names `acct3`, which is no profile".into(),
+            hint: Some("did you mean `acct1`?".into()),
+        })
+    );
+}
+
 #[test]
 fn what_cannot_be_done_is_told_apart() {
     let name = named("acme");
@@ -332,14 +394,14 @@ enum Op {
 fn op() -> impl Strategy<Value = Op> {
     prop_oneof![
         (0..4_usize, any::<bool>(), any::<bool>()).prop_map(|(a, b, c)| Op::Add(a, b, c)),
-        (0..4_usize, 0..8_usize).prop_map(|(a, b)| Op::Set(a, b)),
+        (0..4_usize, 0..SETS.len()).prop_map(|(a, b)| Op::Set(a, b)),
         (0..4_usize).prop_map(Op::Remove),
         (0..4_usize, 0..4_usize).prop_map(|(a, b)| Op::Rename(a, b)),
     ]
 }
 
 const NAMES: [&str; 4] = ["acme", "beta", "x.y", "gamma"];
-const SETS: [&[&str]; 8] = [
+const SETS: [&[&str]; 10] = [
     &["scope=a b"],
     &["scope"],
     &["params.a=1", "params.b=\"2\"\n"],
@@ -348,6 +410,8 @@ const SETS: [&[&str]; 8] = [
     &["api_urls=https://a.example|https://b.example"],
     &["grant=api_key", "issuer", "token_endpoint", "client_id", "scope", "params"],
     &["issuer=http://evil.example"],
+    &["grant", "issuer", "token_endpoint", "client_id", "scope", "params", "pool=beta|x.y"],
+    &["grant", "issuer", "token_endpoint", "client_id", "scope", "params", "pool=gamma"],
 ];
 
 fn perform(text: &str, op: &Op) -> Result<String, EditError> {

@@ -1,7 +1,10 @@
 //! Every rule with its line, and every way to write a profile.
 
+mod pools;
+
 use std::time::Duration;
 
+use tokctl_core::{Ahead, Keep, Policy, Rotation};
 use tokctl_proto::setting::Shape;
 
 use super::*;
@@ -18,10 +21,7 @@ fn only(text: &str) -> Profile {
 }
 
 fn only_client(text: &str) -> Client {
-    match only(text).grant {
-        Grant::ClientCredentials(client) => client,
-        Grant::ApiKey => panic!("no client"),
-    }
+    only(text).grant.client().expect("the grant asks a provider").clone()
 }
 
 #[test]
@@ -36,6 +36,7 @@ fn defaults_are_the_documented_ones() {
     let profile = only(ACME);
     assert_eq!(profile.header, HEADER_DEFAULT);
     assert_eq!(profile.api_urls, []);
+    assert_eq!(profile.policy, Policy::DEFAULT);
     let client = only_client(ACME);
     assert_eq!((client.client_auth, client.body, client.assume_ttl), (None, Body::Form, None));
     assert_eq!(client.network, Network::default());
@@ -89,6 +90,92 @@ allow_http_loopback = true
             allow_http_loopback: true,
         }
     );
+}
+
+#[test]
+fn every_key_of_the_policy_is_read() {
+    let refreshing = ACME.replace("client_credentials", "refresh_token");
+    let text = format!(
+        "{refreshing}refresh_ahead = \"25%\"\nrefresh_ahead_max = \"5m\"\nkeep = \"always\"\n\
+         keep_idle = \"7d\"\nrefresh_token_idle = \"30d\"\nrotation = \"grace\"\n"
+    );
+    let day = Duration::from_secs(86_400);
+    let profile = only(&text);
+    assert_eq!(
+        profile.policy,
+        Policy {
+            refresh_ahead: Some(Ahead::Percent(25)),
+            refresh_ahead_max: Some(Duration::from_secs(300)),
+            keep: Keep::Always,
+            keep_idle: Some(7 * day),
+            refresh_token_idle: Some(30 * day),
+            rotation: Rotation::Grace,
+        }
+    );
+    assert!(matches!(profile.grant, Grant::RefreshToken(_)));
+    assert_eq!(only_client(&text), only_client(ACME));
+    for (word, keep) in
+        [("always", Keep::Always), ("used", Keep::Used), ("on_demand", Keep::OnDemand)]
+    {
+        assert_eq!(only(&format!("{ACME}keep = \"{word}\"\n")).policy.keep, keep);
+    }
+    for (word, rotation) in
+        [("strict", Rotation::Strict), ("grace", Rotation::Grace), ("none", Rotation::None)]
+    {
+        let text = format!("{refreshing}rotation = \"{word}\"\n");
+        assert_eq!(only(&text).policy.rotation, rotation);
+    }
+}
+
+#[test]
+fn a_key_that_means_nothing_with_the_grant_is_refused() {
+    let refreshing = ACME.replace("client_credentials", "refresh_token");
+    let api_key = "\n\n\n\n[profiles.a]\ngrant = \"api_key\"\n";
+    for (profile, line, said) in [
+        (
+            ACME,
+            "rotation = \"none\"",
+            "`rotation` means nothing with `grant = \"client_credentials\"`: there is no refresh token",
+        ),
+        (
+            ACME,
+            "refresh_token_idle = \"7d\"",
+            "`refresh_token_idle` means nothing with `grant = \"client_credentials\"`: there is no refresh token",
+        ),
+        (ACME, "rate_limit = \"1/s\"", "`rate_limit` means nothing without `pool`"),
+        (&refreshing, "rate_limit = \"1/s\"", "`rate_limit` means nothing without `pool`"),
+        (
+            api_key,
+            "keep = \"used\"",
+            "`keep` means nothing with `grant = \"api_key\"`: no provider is asked",
+        ),
+        (
+            api_key,
+            "keep_idle = \"1d\"",
+            "`keep_idle` means nothing with `grant = \"api_key\"`: no provider is asked",
+        ),
+        (
+            api_key,
+            "refresh_ahead = \"1m\"",
+            "`refresh_ahead` means nothing with `grant = \"api_key\"`: no provider is asked",
+        ),
+        (
+            api_key,
+            "refresh_ahead_max = \"1m\"",
+            "`refresh_ahead_max` means nothing with `grant = \"api_key\"`: no provider is asked",
+        ),
+        (
+            api_key,
+            "rotation = \"none\"",
+            "`rotation` means nothing with `grant = \"api_key\"`: no provider is asked",
+        ),
+    ] {
+        let error = parse(&format!("{profile}{line}\n")).unwrap_err();
+        assert_eq!(error.message, said);
+        assert_eq!(error.line, profile.lines().count() + 1, "{line}");
+        let key = line.split(' ').next().unwrap();
+        assert_eq!(error.hint, Some(format!("remove `{key}`")));
+    }
 }
 
 #[test]
@@ -182,12 +269,12 @@ fn an_error_names_line_key_and_the_nearest() {
         (
             "[profiles.a]\ngrant = \"saml\"\n",
             "config.toml:2: `grant` cannot be `saml`",
-            Some("known are `client_credentials`, `api_key`"),
+            Some("known are `client_credentials`, `refresh_token`, `api_key`"),
         ),
         (
             "\n[profiles.a]\n",
             "config.toml:2: the profile has no `grant`",
-            Some("known are `client_credentials`, `api_key`"),
+            Some("known are `client_credentials`, `refresh_token`, `api_key`"),
         ),
         (
             "[profiles.a]\n\ngrant = \"client_credentials\"\nclient_id = \"x\"\n",
@@ -236,6 +323,9 @@ fn a_rule_that_is_broken_shows_its_line() {
         ("params = { scope = \"a\" }", "`params` must not set `scope`: tokctl does"),
         ("params.password = \"{secret}\"", "`params.password` has a malformed placeholder"),
         ("scope = \"\\u00e4\"", "`scope` holds a scope"),
+        ("refresh_ahead = \"91%\"", "`refresh_ahead` must be a share from 1% to 90%, or a dur"),
+        ("keep = \"sometimes\"", "`keep` cannot be `sometimes`"),
+        ("params.refresh_token = \"r\"", "`params` must not set `refresh_token`: tokctl does"),
     ] {
         let error = parse(&format!("{ACME}{line}\n")).unwrap_err();
         assert_eq!(error.line, 6, "{line}");

@@ -1,19 +1,12 @@
 //! The client credentials grant (RFC 6749 section 4.4): the request.
-//!
-//! What a caller asked for by key takes the place of what the profile says, and the profile's
-//! further parameters take the place of everything but that. They may rename the grant (some
-//! providers have their own) but not prove the client: that is client_auth's.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use tokctl_proto::{Failure, Kind, Secret, TokenKey};
+use tokctl_proto::{Failure, Secret, TokenKey};
 
 use crate::config::Client;
-use crate::oauth::client_auth;
-use crate::oauth::form::{self, Parameters};
-use crate::oauth::grant::Endpoint;
-use crate::oauth::message::{HttpRequest, Method};
-use crate::oauth::placeholder::{self, Missing};
+use crate::oauth::grant::{Endpoint, token_request};
+use crate::oauth::message::HttpRequest;
 
 /// The request for the token of `key`.
 pub fn request(
@@ -22,71 +15,20 @@ pub fn request(
     key: &TokenKey,
     secrets: &BTreeMap<String, Secret>,
 ) -> Result<HttpRequest, Failure> {
-    let profile = &key.profile;
-    let mut parameters = Parameters::default();
-    parameters.set_text("grant_type", "client_credentials");
-    ask_for(&mut parameters, &client.scope, &client.audience, &client.resource);
-    for (name, template) in &client.params {
-        if client_auth::is_proof(name) {
-            return Err(Failure::new(
-                Kind::ConfigInvalid,
-                format!(
-                    "params.{name} would prove the client a second time (RFC 6749 section 2.3)"
-                ),
-            )
-            .of(profile)
-            .hint(format!("run `tokctl set {profile} client_auth=post`, without the parameter")));
-        }
-        let value = placeholder::fill(template, secrets)
-            .map_err(|Missing(name)| client_auth::secret_required(profile, &name))?;
-        parameters.set(name, value);
-    }
-    ask_for(&mut parameters, &key.scope, &key.audience, &key.resource);
-    let authorization =
-        client_auth::prove(profile, endpoint.auth, &client.client_id, secrets, &mut parameters)?;
-
-    let text = |value: &str| Secret::new(value.to_owned());
-    let mut headers = vec![
-        // GitHub answers with a form unless it is asked for JSON.
-        ("Accept", text("application/json")),
-        ("Content-Type", text(form::content_type(client.body))),
-    ];
-    headers.extend(authorization.map(|value| ("Authorization", value)));
-    Ok(HttpRequest {
-        method: Method::Post,
-        url: endpoint.token_endpoint.clone(),
-        headers,
-        body: parameters.encode(client.body),
-    })
-}
-
-/// Puts in the sets that are not empty.
-fn ask_for(
-    parameters: &mut Parameters,
-    scope: &BTreeSet<String>,
-    audience: &BTreeSet<String>,
-    resource: &BTreeSet<String>,
-) {
-    if !scope.is_empty() {
-        // RFC 6749 section 3.3.
-        let joined: Vec<_> = scope.iter().map(String::as_str).collect();
-        parameters.set_text("scope", &joined.join(" "));
-    }
-    for (name, values) in [("audience", audience), ("resource", resource)] {
-        if !values.is_empty() {
-            parameters.set_each(name, values);
-        }
-    }
+    token_request::make("client_credentials", client, endpoint, key, secrets, None)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use proptest::prelude::*;
-    use tokctl_proto::ProfileName;
+    use tokctl_proto::{Kind, ProfileName};
     use url::Url;
 
     use super::*;
-    use crate::config::{Body, ClientAuth, Network, Provider};
+    use crate::config::{Body, ClientAuth};
+    use crate::oauth::message::Method;
 
     fn set(values: &[&str]) -> BTreeSet<String> {
         values.iter().map(|&value| value.to_owned()).collect()
@@ -97,18 +39,7 @@ mod tests {
     }
 
     fn client() -> Client {
-        Client {
-            provider: Provider::TokenEndpoint(url()),
-            client_id: "cc".into(),
-            client_auth: None,
-            scope: set(&["b", "a"]),
-            audience: set(&["aud"]),
-            resource: BTreeSet::new(),
-            params: BTreeMap::new(),
-            body: Body::Form,
-            assume_ttl: None,
-            network: Network::default(),
-        }
+        Client { scope: set(&["b", "a"]), audience: set(&["aud"]), ..Client::plain(url()) }
     }
 
     fn endpoint(auth: ClientAuth) -> Endpoint {

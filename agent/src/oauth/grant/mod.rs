@@ -1,6 +1,8 @@
 //! One file per grant: each turns what is known into the one request that asks for a token.
 
 pub mod client_credentials;
+pub mod refresh_token;
+mod token_request;
 
 use tokctl_proto::{Failure, ProfileName};
 use url::Url;

@@ -10,7 +10,7 @@ use zeroize::Zeroize;
 
 /// What makes a form a token reply: without one of these, any text would read as a form of one
 /// field.
-const FORM_FIELDS: &[&str] = &["access_token", "error"];
+const FORM_FIELDS: &[&str] = &["access_token", "error", "refresh_token"];
 
 /// The fields of one JSON object or form.
 pub(super) struct Fields(Map<String, Value>);
@@ -46,11 +46,17 @@ impl Fields {
 
     /// Takes a field that is text out, without a copy.
     pub(super) fn take_secret(&mut self, name: &str) -> Option<Secret> {
-        self.text(name)?;
-        match self.0.remove(name)? {
-            Value::String(text) => Some(Secret::new(text)),
-            _ => None,
-        }
+        take_secret(&mut self.0, name)
+    }
+
+    /// As [`Self::take_secret`], out of an object that is a field.
+    pub(super) fn take_secret_in(&mut self, object: &str, name: &str) -> Option<Secret> {
+        take_secret(self.0.get_mut(object)?.as_object_mut()?, name)
+    }
+
+    /// A field of an object that is a field.
+    pub(super) fn get_in(&self, object: &str, name: &str) -> Option<&Value> {
+        self.get(object)?.as_object()?.get(name)
     }
 
     /// Takes a field that is an object out.
@@ -85,6 +91,14 @@ impl Fields {
 impl Drop for Fields {
     fn drop(&mut self) {
         self.0.values_mut().for_each(wipe);
+    }
+}
+
+fn take_secret(fields: &mut Map<String, Value>, name: &str) -> Option<Secret> {
+    fields.get(name)?.as_str().filter(|text| !text.is_empty())?;
+    match fields.remove(name)? {
+        Value::String(text) => Some(Secret::new(text)),
+        _ => None,
     }
 }
 

@@ -13,21 +13,26 @@ use tokctl_proto::time::DURATION_MAX;
 use tokctl_proto::{Secret, WallMs};
 use zeroize::Zeroizing;
 
+use crate::oauth::provider_clock::on_our_clock;
+
 /// A longer segment is not a JWT that anybody issues (RFC 8725 sets no limit).
 const SEGMENT_BYTES_MAX: usize = 16 * 1024;
 
 /// The earlier of `expires_in` and the token's `exp`; without `expires_in` what the profile
-/// assumes, then `exp`, then `None`: nobody knows.
+/// assumes, then `exp`, then `None`: nobody knows. The provider's clock wrote `exp`.
 pub(super) fn expires_at(
     sent_at: WallMs,
+    clock_ahead_s: Option<i64>,
     expires_in: Option<&Value>,
     assume_ttl: Option<Duration>,
     access_token: &Secret,
 ) -> Option<WallMs> {
     let granted = expires_in.and_then(lifetime).map(|lifetime| sent_at.plus(lifetime));
     let assumed = || assume_ttl.map(|ttl| sent_at.plus(ttl));
-    let hinted =
-        || jwt_exp(access_token.expose()).map(|exp| exp.clamp(sent_at, sent_at.plus(DURATION_MAX)));
+    let hinted = || {
+        let exp = on_our_clock(jwt_exp(access_token.expose())?, clock_ahead_s);
+        Some(exp.clamp(sent_at, sent_at.plus(DURATION_MAX)))
+    };
     match granted {
         Some(granted) => Some(hinted().map_or(granted, |hinted| hinted.min(granted))),
         None => assumed().or_else(hinted),
@@ -36,14 +41,29 @@ pub(super) fn expires_at(
 
 /// Seconds as a number or as text, clamped to 0 and ten years: a negative lifetime is over. What is
 /// no number counts as not having been said.
-fn lifetime(written: &Value) -> Option<Duration> {
+pub(super) fn lifetime(written: &Value) -> Option<Duration> {
+    let seconds = seconds(written)?.clamp(0.0, DURATION_MAX.as_secs_f64());
+    Some(Duration::from_secs_f64(seconds))
+}
+
+/// A time in seconds since the epoch, on the provider's clock.
+pub(super) fn time(written: &Value) -> Option<WallMs> {
+    seconds(written).map(wall)
+}
+
+/// A number, or text that is one.
+fn seconds(written: &Value) -> Option<f64> {
     let seconds = match written {
         Value::Number(number) => number.as_f64()?,
         Value::String(text) => text.trim().parse().ok()?,
         _ => return None,
     };
-    (!seconds.is_nan())
-        .then(|| Duration::from_secs_f64(seconds.clamp(0.0, DURATION_MAX.as_secs_f64())))
+    (!seconds.is_nan()).then_some(seconds)
+}
+
+/// The cast saturates, and what it makes is clamped by the caller.
+fn wall(seconds: f64) -> WallMs {
+    WallMs((seconds * 1000.0) as i64)
 }
 
 /// `exp` (RFC 7519 section 4.1.4) of what may be a JWT.
@@ -58,9 +78,7 @@ fn jwt_exp(token: &str) -> Option<WallMs> {
     struct Claims {
         exp: f64,
     }
-    let exp_s = serde_json::from_slice::<Claims>(&claims).ok()?.exp;
-    // The cast saturates, and what it makes is clamped by the caller.
-    Some(WallMs((exp_s * 1000.0) as i64))
+    serde_json::from_slice::<Claims>(&claims).ok().map(|claims| wall(claims.exp))
 }
 
 #[cfg(test)]
@@ -77,10 +95,49 @@ mod tests {
     }
 
     fn after_s(expires_in: Option<&Value>, assume_s: Option<u64>, token: &str) -> Option<i64> {
+        by_clock(None, expires_in, assume_s, token)
+    }
+
+    fn by_clock(
+        ahead_s: Option<i64>,
+        expires_in: Option<&Value>,
+        assume_s: Option<u64>,
+        token: &str,
+    ) -> Option<i64> {
         let token = Secret::new(token.to_owned());
         let assumed = assume_s.map(Duration::from_secs);
-        expires_at(WallMs::from_unix_s(SENT_S), expires_in, assumed, &token)
+        expires_at(WallMs::from_unix_s(SENT_S), ahead_s, expires_in, assumed, &token)
             .map(|at| at.unix_s() - SENT_S)
+    }
+
+    #[test]
+    fn an_exp_is_read_on_the_clock_that_wrote_it() {
+        let hour = json!(3600);
+        for (ahead_s, exp_s, expires_in, seconds) in [
+            (None, 3600, None, 3600),
+            // Half a minute is transit, not a wrong clock.
+            (Some(60), 3600, None, 3600),
+            (Some(-60), 3600, None, 3600),
+            (Some(61), 3661, None, 3600),
+            (Some(-61), 3539, None, 3600),
+            // Two hours ahead: their exp would let a dead token live.
+            (Some(7200), 7200 + 3600, None, 3600),
+            (Some(7200), 7200 + 1800, Some(&hour), 1800),
+            (Some(7200), 7200 + 5400, Some(&hour), 3600),
+            // Two hours behind: their exp would kill a token at birth.
+            (Some(-7200), -7200 + 3600, None, 3600),
+            (Some(-7200), -7200 + 3600, Some(&hour), 3600),
+            (Some(-7200), -7200 - 1, Some(&hour), 0),
+        ] {
+            let token = jwt(&format!("{{\"exp\":{}}}", SENT_S + exp_s));
+            let made = by_clock(ahead_s, expires_in, None, &token);
+            assert_eq!(made, Some(seconds), "{ahead_s:?} {exp_s} {expires_in:?}");
+        }
+        // What counts in seconds asks no clock.
+        for ahead_s in [7200, -7200] {
+            assert_eq!(by_clock(Some(ahead_s), Some(&hour), None, "opaque"), Some(3600));
+            assert_eq!(by_clock(Some(ahead_s), None, Some(300), "opaque"), Some(300));
+        }
     }
 
     #[test]

@@ -4,14 +4,13 @@
 //! shapes count only where there is no token, since some providers list warnings in them.
 
 use serde_json::Value;
-use tokctl_core::{Class, Trouble};
+use tokctl_core::{Cause, Class, Trouble};
 use tokctl_proto::escape::shown;
-use tokctl_proto::{Failure, Kind, TokenKey, WallMs};
+use tokctl_proto::{Failure, Kind, ProfileName, Secret, WallMs};
 
-use crate::config::Client;
 use crate::oauth::message::HttpReply;
 use crate::oauth::reply::fields::Fields;
-use crate::oauth::reply::status;
+use crate::oauth::reply::{Asked, redact, status};
 
 /// An error as the provider wrote it; neither text has been made safe to show.
 #[derive(Debug, PartialEq, Eq)]
@@ -118,6 +117,12 @@ fn first_text(fields: &Fields, names: &[&str]) -> Option<String> {
 }
 
 impl Refusal {
+    /// The same without these secrets. Its text goes into logs, histories and onto terminals.
+    pub(super) fn without(self, secrets: &[Secret]) -> Self {
+        let redacted = |text: Option<String>| text.map(|text| redact::without(secrets, text));
+        Self { code: redacted(self.code), description: redacted(self.description) }
+    }
+
     /// `invalid_client: "no such client"`, safe to show.
     pub(super) fn reason(&self) -> String {
         let description =
@@ -135,32 +140,28 @@ impl Refusal {
     }
 
     /// What to do about it. A code that nobody documents counts as the provider's last word.
-    pub(super) fn trouble(
-        &self,
-        now: WallMs,
-        key: &TokenKey,
-        client: &Client,
-        reply: &HttpReply,
-    ) -> Trouble {
-        let (profile, reason) = (&key.profile, self.reason());
+    pub(super) fn trouble(&self, now: WallMs, asked: &Asked<'_>, reply: &HttpReply) -> Trouble {
+        let (key, reason) = (asked.key, self.reason());
+        let profile = &key.profile;
         let refused = |what: &str| {
             Failure::new(Kind::ProviderRefused, format!("the provider refused {what} ({reason})"))
         };
         let permanent = |failure| Trouble::new(Class::Permanent, failure);
-        let set_secret = format!("run `tokctl set-secret {profile}`");
         match self.meaning() {
-            Some(Meaning::Client) => permanent(refused("the client").hint(set_secret)),
+            Some(Meaning::Client) => {
+                permanent(refused("the client").hint(asked.set_client_secret()))
+                    .because(Cause::InvalidClient)
+            }
+            Some(Meaning::Grant) if asked.is_refresh() => refresh_token_refused(profile, &reason),
+            // Nothing was presented but the client itself.
             Some(Meaning::Grant) => {
-                let failure = Failure::new(
-                    Kind::SecretRequired,
-                    format!("the provider refused the grant ({reason})"),
-                );
-                Trouble::new(Class::LoginRequired, failure.hint(set_secret))
+                let failure = Failure { kind: Kind::SecretRequired, ..refused("the grant") };
+                Trouble::new(Class::LoginRequired, failure.hint(asked.set_client_secret()))
             }
             Some(Meaning::Unauthorized) => {
                 permanent(refused("this grant to the client").hint(format!(
                     "allow the grant for client `{}` at the provider",
-                    shown(&client.client_id)
+                    shown(&asked.client.client_id)
                 )))
             }
             Some(Meaning::UnsupportedGrant) => permanent(
@@ -187,19 +188,19 @@ impl Refusal {
                     false => "ask for another with `--audience` or `--resource`".to_owned(),
                 }))
             }
-            Some(Meaning::Busy) => status::later(
-                now,
-                reply,
-                Kind::ProviderFailed,
-                format!("the provider has a failure of its own ({reason})"),
-            ),
-            Some(Meaning::SlowDown) => status::later(
-                now,
-                reply,
-                Kind::RateLimited,
-                format!("the provider said to slow down ({reason})"),
-            ),
+            Some(Meaning::Busy) => status::failing(now, reply, &reason),
+            Some(Meaning::SlowDown) => status::slow_down(now, reply, &reason),
             None => permanent(refused("the request")),
         }
     }
+}
+
+/// The end of a refresh token: expired, revoked, or replaced by one that somebody else has.
+fn refresh_token_refused(profile: &ProfileName, reason: &str) -> Trouble {
+    let failure = Failure::new(
+        Kind::LoginRequired,
+        format!("the provider refused the refresh token ({reason})"),
+    );
+    let hint = format!("run `tokctl set-secret {profile} --name refresh_token`");
+    Trouble::new(Class::LoginRequired, failure.hint(hint)).because(Cause::InvalidGrant)
 }

@@ -1,13 +1,14 @@
 //! What the status alone says, where the body has neither a token nor an error that is believed.
 
-use tokctl_core::{Class, Trouble};
+use tokctl_core::{Cause, Class, Trouble};
 use tokctl_proto::escape::shown;
-use tokctl_proto::{Failure, Kind, ProfileName, WallMs};
+use tokctl_proto::{Failure, Kind, WallMs};
 use url::Url;
 
-use crate::config::{Client, Provider};
+use crate::config::Provider;
 use crate::oauth::message::HttpReply;
 use crate::oauth::origin;
+use crate::oauth::reply::Asked;
 use crate::oauth::reply::fields::Fields;
 use crate::oauth::reply::refusal::Refusal;
 use crate::oauth::retry_after;
@@ -22,17 +23,28 @@ pub(super) fn overloaded(now: WallMs, reply: &HttpReply, refusal: Option<&Refusa
         Some(refusal) => format!("HTTP {}, {}", reply.status, refusal.reason()),
         None => format!("HTTP {}", reply.status),
     };
-    let (kind, what) = match reply.status {
+    match reply.status {
         // RFC 6585 section 4.
-        429 => (Kind::RateLimited, "said to slow down"),
-        _ => (Kind::ProviderFailed, "has a failure of its own"),
-    };
-    later(now, reply, kind, format!("the provider {what} ({reason})"))
+        429 => slow_down(now, reply, &reason),
+        _ => failing(now, reply, &reason),
+    }
+}
+
+/// The provider has a bad day: so it has for all its profiles.
+pub(super) fn failing(now: WallMs, reply: &HttpReply, reason: &str) -> Trouble {
+    let message = format!("the provider has a failure of its own ({reason})");
+    later(now, reply, Kind::ProviderFailed, message).because(Cause::Provider)
+}
+
+/// Somebody asked too often; whether that was this client or this profile, nobody says.
+pub(super) fn slow_down(now: WallMs, reply: &HttpReply, reason: &str) -> Trouble {
+    let message = format!("the provider said to slow down ({reason})");
+    later(now, reply, Kind::RateLimited, message)
 }
 
 /// A failure that goes away by itself, not before what Retry-After says.
-pub(super) fn later(now: WallMs, reply: &HttpReply, kind: Kind, message: String) -> Trouble {
-    let retry_after = reply.retry_after.as_deref().and_then(|text| retry_after::parse(now, text));
+fn later(now: WallMs, reply: &HttpReply, kind: Kind, message: String) -> Trouble {
+    let retry_after = retry_after::of(now, reply);
     let failure = Failure::new(kind, message);
     let failure = match retry_after {
         Some(wait) => failure.retry_at(now.plus(wait)),
@@ -52,23 +64,19 @@ pub(super) fn redirect(endpoint: &Url, status: u16) -> Trouble {
 }
 
 /// 4xx without a word why.
-pub(super) fn refused(
-    profile: &ProfileName,
-    client: &Client,
-    endpoint: &Url,
-    status: u16,
-) -> Trouble {
+pub(super) fn refused(asked: &Asked<'_>, status: u16) -> Trouble {
+    let profile = &asked.key.profile;
     let refused = |what: &str| {
         Failure::new(Kind::ProviderRefused, format!("the provider refused {what} (HTTP {status})"))
     };
     let failure = match status {
-        401 | 403 => refused("the client").hint(format!("run `tokctl set-secret {profile}`")),
+        401 | 403 => refused("the client").hint(asked.set_client_secret()),
         404 | 405 | 410 => {
-            let key = match client.provider {
+            let key = match asked.client.provider {
                 Provider::Issuer { .. } => "issuer",
                 Provider::TokenEndpoint(_) => "token_endpoint",
             };
-            let endpoint = origin::without_query(endpoint);
+            let endpoint = origin::without_query(asked.endpoint);
             Failure::new(
                 Kind::ProviderRefused,
                 format!("there is no token endpoint at {endpoint} (HTTP {status})"),
@@ -80,7 +88,12 @@ pub(super) fn refused(
             .hint(format!("run `tokctl set {profile} body=json` or `body=form`")),
         _ => refused("the request"),
     };
-    Trouble::new(Class::Permanent, failure)
+    let trouble = Trouble::new(Class::Permanent, failure);
+    match status {
+        // RFC 6749 section 5.2: the status of invalid_client. A 403 is often a firewall's.
+        401 => trouble.because(Cause::InvalidClient),
+        _ => trouble,
+    }
 }
 
 /// A success that reads as nothing: a login page of a captive portal, a maintenance notice.
@@ -95,6 +108,7 @@ pub(super) fn no_token_reply(reply: &HttpReply) -> Trouble {
         reply.status
     );
     Trouble::new(Class::Retry, Failure::new(Kind::ProviderFailed, message))
+        .because(Cause::Unreadable)
 }
 
 /// A success that reads as fields, none of which is the token. Their names are shown, never their
@@ -105,4 +119,5 @@ pub(super) fn no_access_token(reply: &HttpReply, fields: &Fields) -> Trouble {
     let message =
         format!("the provider's reply holds no access_token (HTTP {}, with {names})", reply.status);
     Trouble::new(Class::Retry, Failure::new(Kind::ProviderFailed, message))
+        .because(Cause::Unreadable)
 }

@@ -1,14 +1,16 @@
 //! Replies of real providers and hostile ones, each with what it means in one line.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod refresh;
+
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use proptest::prelude::*;
+use tokctl_core::Successor;
 use tokctl_proto::ProfileName;
 use zeroize::Zeroizing;
 
 use super::*;
-use crate::config::{Body, Network, Provider};
 
 const SENT_AT: WallMs = WallMs(1_000_000_000);
 const NOW: WallMs = WallMs(1_000_002_000);
@@ -18,18 +20,7 @@ fn endpoint() -> Url {
 }
 
 fn client() -> Client {
-    Client {
-        provider: Provider::TokenEndpoint(endpoint()),
-        client_id: "cc".into(),
-        client_auth: None,
-        scope: BTreeSet::new(),
-        audience: BTreeSet::new(),
-        resource: BTreeSet::new(),
-        params: BTreeMap::new(),
-        body: Body::Form,
-        assume_ttl: None,
-        network: Network::default(),
-    }
+    Client::plain(endpoint())
 }
 
 fn reply(status: u16, body: impl AsRef<[u8]>) -> HttpReply {
@@ -37,13 +28,21 @@ fn reply(status: u16, body: impl AsRef<[u8]>) -> HttpReply {
         status,
         content_type: Some("application/json".into()),
         retry_after: None,
+        date: None,
         sent_at: SENT_AT,
+        received_at: NOW,
         body: Zeroizing::new(body.as_ref().to_vec()),
     }
 }
 
 fn classified(reply: &HttpReply) -> Outcome {
-    classify(NOW, &plain(), &client(), &endpoint(), reply)
+    by(&Grant::ClientCredentials(client()), &plain(), reply)
+}
+
+fn by(grant: &Grant, key: &TokenKey, reply: &HttpReply) -> Outcome {
+    let client = grant.client().unwrap();
+    let sent = [Secret::new("TOKCTL-SENTINEL".into())];
+    classify(NOW, &Asked { key, grant, client, endpoint: &endpoint(), sent: &sent }, reply)
 }
 
 fn plain() -> TokenKey {
@@ -68,7 +67,7 @@ fn what_the_caller_chose_is_not_blamed_on_the_profile() {
         ("invalid_scope", chosen(|key| &mut key.scope), "ask for another with `--scope`"),
     ] {
         let reply = reply(400, format!(r#"{{"error":"{code}"}}"#));
-        let outcome = classify(NOW, &key, &client(), &endpoint(), &reply);
+        let outcome = by(&Grant::ClientCredentials(client()), &key, &reply);
         let Outcome::Failed(trouble) = outcome else { panic!("{code}") };
         assert_eq!(trouble.failure.hint.as_deref(), Some(hint), "{code} {key:?}");
     }
@@ -76,7 +75,9 @@ fn what_the_caller_chose_is_not_blamed_on_the_profile() {
 
 fn line(outcome: Outcome) -> String {
     match outcome {
-        Outcome::Tokens(token) => {
+        Outcome::Tokens(Obtained { token, successor, .. }) => {
+            // Nobody presented a refresh token.
+            assert!(successor.is_none());
             assert_eq!(token.issued_at, SENT_AT);
             let lifetime = token.lifetime().map(|lifetime| lifetime.as_secs());
             let lifetime = lifetime.map_or("unknown".to_owned(), |s| s.to_string());
@@ -85,7 +86,8 @@ fn line(outcome: Outcome) -> String {
             let access_token = token.access_token.expose();
             format!("{access_token} | {} | {lifetime} | {scope} | {extra}", token.token_type)
         }
-        Outcome::Failed(Trouble { class, failure, retry_after }) => {
+        Outcome::Failed(Trouble { class, failure, retry_after, reached, successor, .. }) => {
+            assert!(matches!(reached, Reached::Answered(_)) && successor.is_none());
             assert_eq!(failure.profile.as_ref().map(ProfileName::as_str), Some("acme"));
             assert_eq!(failure.retry_at, retry_after.map(|wait| NOW.plus(wait)));
             let hint = failure.hint.as_deref().unwrap_or("-");
@@ -214,12 +216,16 @@ fn what_no_frame_can_carry_is_left_out_or_refused() {
     let overhead = r#"{"x":""}"#.len();
     for (bytes, fits) in [(extra::EXTRA_BYTES_MAX, true), (extra::EXTRA_BYTES_MAX + 1, false)] {
         let body = format!(r#"{{"access_token":"t","x":"{}"}}"#, "x".repeat(bytes - overhead));
-        let Outcome::Tokens(token) = classified(&reply(200, body)) else { panic!("no token") };
+        let Outcome::Tokens(Obtained { token, .. }) = classified(&reply(200, body)) else {
+            panic!("no token")
+        };
         assert_eq!(!token.extra.is_empty(), fits);
     }
     for (bytes, fits) in [(SCOPE_BYTES_MAX, true), (SCOPE_BYTES_MAX + 1, false)] {
         let body = format!(r#"{{"access_token":"t","scope":"{}"}}"#, "s".repeat(bytes));
-        let Outcome::Tokens(token) = classified(&reply(200, body)) else { panic!("no token") };
+        let Outcome::Tokens(Obtained { token, .. }) = classified(&reply(200, body)) else {
+            panic!("no token")
+        };
         assert_eq!(token.scope.is_some(), fits);
     }
 }
@@ -246,7 +252,9 @@ fn a_token_that_no_bearer_can_use_is_refused() {
     ] {
         let body = format!(r#"{{"access_token":"t","token_type":"{written}"}}"#);
         match classified(&reply(200, body)) {
-            Outcome::Tokens(token) => assert!(usable, "{written} as {}", token.token_type),
+            Outcome::Tokens(Obtained { token, .. }) => {
+                assert!(usable, "{written} as {}", token.token_type);
+            }
             Outcome::Failed(trouble) => {
                 assert!(!usable, "{written}");
                 assert_eq!(trouble.class, Class::Permanent);
@@ -500,6 +508,29 @@ fn what_a_provider_writes_cannot_move_the_cursor() {
 }
 
 #[test]
+fn what_a_provider_repeats_of_a_secret_is_not_said() {
+    let long = "x".repeat(290);
+    for body in [
+        r#"{"error":"invalid_grant","error_description":"unknown token TOKCTL-SENTINEL"}"#,
+        r#"{"error":"TOKCTL-SENTINEL"}"#,
+        r#"{"errors":[{"code":"a","message":"client_secret=TOKCTL-SENTINEL"}]}"#,
+        "error=invalid_client&error_description=TOKCTL-SENTINEL",
+        // Nor its first half, where the text is cut.
+        &format!(r#"{{"error":"invalid_scope","error_description":"{long}TOKCTL-SENTINEL"}}"#),
+    ] {
+        for status in [200, 400, 429, 503] {
+            for grant in [Grant::ClientCredentials(client()), Grant::RefreshToken(client())] {
+                let Outcome::Failed(trouble) = by(&grant, &plain(), &reply(status, body)) else {
+                    panic!("{body}")
+                };
+                let said = format!("{trouble:?}");
+                assert!(!said.contains("TOKCTL-S") && said.contains("[redacted"), "{said}");
+            }
+        }
+    }
+}
+
+#[test]
 fn deep_nesting_is_no_token_reply() {
     for (depth, reads) in [(100, true), (100_000, false)] {
         let body =
@@ -528,7 +559,7 @@ proptest! {
         expires_in in prop_oneof![Just("-1".to_owned()), Just("\"x\"".to_owned()), "[1-9][0-9]{0,30}"],
     ) {
         let body = format!(r#"{{"{name}":{value},"expires_in":{expires_in}}}"#);
-        if let Outcome::Tokens(token) = classified(&reply(200, body)) {
+        if let Outcome::Tokens(Obtained { token, .. }) = classified(&reply(200, body)) {
             prop_assert!(is_token(token.access_token.expose()));
             prop_assert!(token.expires_at.is_none_or(|at| at >= token.issued_at));
         }

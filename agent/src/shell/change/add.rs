@@ -6,9 +6,9 @@
 //! secret is not sent unless it is pinned to the same origins.
 
 use tokctl_proto::setting::secret_of;
-use tokctl_proto::{Failure, Kind, ProfileName, Secret};
+use tokctl_proto::{Failure, Kind, ProfileName};
 
-use super::{Assignment, Changed, changed_meanwhile, on_vault, secrets};
+use super::{Assignment, Changed, NewSecret, changed_meanwhile, on_vault, secrets};
 use crate::config::{self, ClientAuth, Grant, Profile};
 use crate::shell::obtain::Means;
 use crate::shell::pin::{During, Pin};
@@ -19,7 +19,7 @@ use crate::shell::worker::{Refused, Worker};
 pub(super) struct Add {
     pub(super) name: ProfileName,
     pub(super) settings: Vec<Assignment>,
-    pub(super) secrets: Vec<(String, Secret)>,
+    pub(super) secrets: Vec<NewSecret>,
     pub(super) replace: bool,
 }
 
@@ -42,12 +42,14 @@ pub(super) async fn add(means: Means, add: Add) -> Changed {
 /// Checks everything that can be checked before a provider is asked or a file is written.
 pub(super) fn plan(worker: &mut Worker, add: &Add) -> Result<Profile, Refused> {
     let Add { name, settings, replace, .. } = add;
-    secrets::check(&add.secrets.iter().map(|(name, value)| (name.as_str(), value)).collect())?;
     worker.open()?;
     let text = worker.dry_edit(name, |text| config::add_profile(text, name, settings, *replace))?;
     let config = config::parse(&text).map_err(Failure::from)?;
     let profile = config.profiles.get(name).cloned();
-    Ok(profile.ok_or_else(|| Failure::new(Kind::Internal, "the profile is not there").of(name))?)
+    let profile =
+        profile.ok_or_else(|| Failure::new(Kind::Internal, "the profile is not there").of(name))?;
+    secrets::check(&profile.grant, &add.secrets).map_err(|failure| failure.of(name))?;
+    Ok(profile)
 }
 
 pub(super) fn store(
@@ -63,7 +65,7 @@ pub(super) fn store(
     }
     let Add { name, settings, secrets: values, replace } = add;
     let stored = match !values.is_empty() || replace {
-        true => Some(secrets::store(worker, &name, values, pin.clone(), replace)?),
+        true => Some(secrets::store(worker, planned, values, pin.clone(), replace)?),
         false => None,
     };
     let edited = worker
@@ -91,21 +93,24 @@ pub(super) fn store(
 fn secret_of_new(worker: &Worker, profile: &Profile, pin: &Pin) -> String {
     let name = &profile.name;
     let entry = worker.open().ok().and_then(|(vault, keys)| vault.read(keys, name).ok()?);
-    let held = entry.filter(|entry| pin.is_of(entry)).map(|entry| entry.secrets);
+    let held = entry.filter(|entry| pin.is_of(entry)).map(|entry| secrets::names(&entry));
     let held = held.unwrap_or_default();
-    let (needed, is_needed) = match &profile.grant {
-        Grant::ClientCredentials(client) => {
-            ("client_credentials", client.client_auth != Some(ClientAuth::None))
-        }
-        Grant::ApiKey => ("api_key", true),
+    let is_needed = match &profile.grant {
+        Grant::ClientCredentials(client) => client.client_auth != Some(ClientAuth::None),
+        Grant::RefreshToken(_) | Grant::ApiKey => true,
+        Grant::Pool(_) => false,
     };
     let mut text = String::new();
     if !held.is_empty() && !pin.origins.is_empty() {
         let origins: Vec<&str> = pin.origins.iter().map(String::as_str).collect();
         text.push_str(&format!("; its secret is sent to {} alone", origins.join(", ")));
     }
-    if is_needed && !held.contains_key(secret_of(needed)) {
-        text.push_str(&format!("; no secret is stored for it: run `tokctl set-secret {name}`"));
+    if is_needed && !held.iter().any(|held| held == secret_of(profile.grant.name())) {
+        let what = match &profile.grant {
+            Grant::RefreshToken(_) => "refresh token",
+            _ => "secret",
+        };
+        text.push_str(&format!("; no {what} is stored for it: run `tokctl set-secret {name}`"));
     }
     text
 }

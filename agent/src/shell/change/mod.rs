@@ -10,14 +10,14 @@ mod init;
 mod passwd;
 mod remove;
 mod rename;
-mod secrets;
+pub(super) mod secrets;
 mod set;
 mod set_secret;
 #[cfg(test)]
 mod tests;
 
 use tokctl_core::{VaultChange, no_such_profile};
-use tokctl_proto::{Failure, Kind, ProfileName, Secret};
+use tokctl_proto::{Failure, Kind, ProfileName, Secret, WallMs};
 
 use super::live::Live;
 use super::obtain::Means;
@@ -38,7 +38,7 @@ pub enum Change {
     Add {
         name: ProfileName,
         settings: Vec<Assignment>,
-        secrets: Vec<(String, Secret)>,
+        secrets: Vec<NewSecret>,
         replace: bool,
     },
     Set {
@@ -49,6 +49,9 @@ pub enum Change {
         name: ProfileName,
         secret_name: Option<String>,
         value: Secret,
+        /// Beside the present client secret, for when that is refused.
+        next: bool,
+        expires_at: Option<WallMs>,
     },
     Rename {
         from: ProfileName,
@@ -65,6 +68,31 @@ pub enum Change {
         text: String,
         fingerprint: String,
     },
+}
+
+/// A secret to be stored.
+#[derive(Clone, Debug)]
+pub struct NewSecret {
+    /// What it is called in its entry.
+    pub name: String,
+    pub value: Secret,
+    /// When it ends, where somebody said so.
+    pub expires_at: Option<WallMs>,
+}
+
+impl Change {
+    /// The profile of which no request may be under way meanwhile: what comes back from a provider
+    /// belongs to what the entry held when it was sent, and to its name. One that is added may have been
+    /// taken out of the file by hand a moment ago.
+    pub fn alone(&self) -> Option<ProfileName> {
+        match self {
+            Self::Add { name, .. }
+            | Self::SetSecret { name, .. }
+            | Self::Rename { from: name, .. }
+            | Self::Remove { name } => Some(name.clone()),
+            _ => None,
+        }
+    }
 }
 
 /// What a change came to, whether it succeeded or not.
@@ -105,8 +133,9 @@ pub async fn carry_out(means: Means, change: Change) -> Changed {
         Change::Add { name, settings, secrets, replace } => {
             add::add(means, add::Add { name, settings, secrets, replace }).await
         }
-        Change::SetSecret { name, secret_name, value } => {
-            set_secret::set_secret(means, name, secret_name, value).await
+        Change::SetSecret { name, secret_name, value, next, expires_at } => {
+            let given = set_secret::Given { secret_name, value, next, expires_at };
+            set_secret::set_secret(means, name, given).await
         }
         Change::Init { passphrase, replace, network } => {
             on_vault(&means, move |worker| init::init(worker, passphrase, replace, &network)).await

@@ -1,15 +1,18 @@
 //! A profile's secrets in its entry. All of them were stored for one pin: what was stored for
 //! another does not follow, and who stores a secret is told what went.
 
-use std::collections::BTreeMap;
-
-use tokctl_proto::{Failure, Kind, ProfileName, Secret};
+use tokctl_proto::{Failure, Kind, ProfileName};
 use tracing::error;
 
-use crate::entropy;
+use super::NewSecret;
+use crate::clock;
+use crate::config::{Grant, Profile};
+use crate::oauth::client_auth::CLIENT_SECRET_NEXT;
+pub(super) use crate::oauth::grant::refresh_token::REFRESH_TOKEN;
 use crate::shell::pin::Pin;
+use crate::shell::stored::new_id;
 use crate::shell::worker::Worker;
-use crate::vault::{Entry, EntryId};
+use crate::vault::Entry;
 
 /// What was stored, and what was there before.
 pub(super) struct Stored {
@@ -20,11 +23,12 @@ pub(super) struct Stored {
 /// Stores secrets beside those that the entry holds for the same pin, or alone.
 pub(super) fn store(
     worker: &Worker,
-    name: &ProfileName,
-    secrets: Vec<(String, Secret)>,
+    profile: &Profile,
+    secrets: Vec<NewSecret>,
     pin: Pin,
     replace: bool,
 ) -> Result<Stored, Failure> {
+    let name = &profile.name;
     let (vault, keys) = worker.open()?;
     let before = match vault.read(keys, name) {
         Ok(before) => before,
@@ -38,13 +42,17 @@ pub(super) fn store(
     };
     if !pin.is_of(&entry) {
         entry.secrets.clear();
+        entry.secrets_expire.clear();
+        entry.refresh = None;
         entry.tokens.clear();
     }
-    entry.secrets.extend(secrets);
+    for secret in secrets {
+        put(&mut entry, &profile.grant, secret);
+    }
     pin.record(&mut entry);
-    let gone = before.iter().flat_map(|before| before.secrets.keys());
-    let gone: Vec<&str> =
-        gone.filter(|old| !entry.secrets.contains_key(*old)).map(String::as_str).collect();
+    let held = names(&entry);
+    let gone: Vec<String> = before.as_ref().map(names).unwrap_or_default();
+    let gone: Vec<String> = gone.into_iter().filter(|old| !held.contains(old)).collect();
     let mut warnings = Vec::new();
     if !gone.is_empty() {
         let gone = gone.join(", ");
@@ -57,6 +65,30 @@ pub(super) fn store(
         warnings.push(format!("{name}: the entry that did not open is now {moved_to}"));
     }
     Ok(Stored { warnings, before })
+}
+
+/// A refresh token that is presented has a place of its own; a parameter of that name has none.
+fn put(entry: &mut Entry, grant: &Grant, secret: NewSecret) {
+    let NewSecret { name, value, expires_at } = secret;
+    if matches!(grant, Grant::RefreshToken(_)) && name == REFRESH_TOKEN {
+        return entry.set_refresh_token(clock::now().wall, value, expires_at);
+    }
+    match expires_at {
+        Some(at) => entry.secrets_expire.insert(name.clone(), at),
+        // An expiry that nobody knows is not that of the secret before.
+        None => entry.secrets_expire.remove(&name),
+    };
+    entry.secrets.insert(name, value);
+}
+
+/// What an entry holds, sorted.
+pub(in crate::shell) fn names(entry: &Entry) -> Vec<String> {
+    let refresh = entry.refresh.as_ref().map(|_| REFRESH_TOKEN);
+    let mut names: Vec<String> =
+        entry.secrets.keys().map(String::as_str).chain(refresh).map(str::to_owned).collect();
+    names.sort();
+    names.dedup();
+    names
 }
 
 /// Puts back what was there, because the rest of the change failed. If that fails too, the new
@@ -72,23 +104,23 @@ pub(super) fn put_back(worker: &Worker, name: &ProfileName, stored: Stored) {
     }
 }
 
-/// The names of secrets that can be stored: they stand in `{secret:NAME}` too.
-pub(super) fn check(secrets: &BTreeMap<&str, &Secret>) -> Result<(), Failure> {
-    for (name, value) in secrets {
-        if !crate::config::is_secret_name(name) {
+/// Whether these can be stored for a profile of this grant. Their names stand in `{secret:NAME}` too.
+pub(super) fn check(grant: &Grant, secrets: &[NewSecret]) -> Result<(), Failure> {
+    let usage = |message: String| Failure::new(Kind::Usage, message);
+    if matches!(grant, Grant::Pool(_)) && !secrets.is_empty() {
+        return Err(usage("a pool has no secret: its members have theirs".to_owned())
+            .hint("name a member of it"));
+    }
+    for NewSecret { name, value, .. } in secrets {
+        if name != CLIENT_SECRET_NEXT && !crate::config::is_secret_name(name) {
             let shown = tokctl_proto::escape::shown(name);
-            let message = format!("`{shown}` is not a name for a secret");
-            return Err(Failure::new(Kind::Usage, message).hint("use a-z, 0-9 and `_`"));
+            return Err(
+                usage(format!("`{shown}` is not a name for a secret")).hint("use a-z, 0-9 and `_`")
+            );
         }
         if value.is_empty() {
-            return Err(Failure::new(Kind::Usage, format!("the secret `{name}` is empty")));
+            return Err(usage(format!("the secret `{name}` is empty")));
         }
     }
     Ok(())
-}
-
-fn new_id() -> Result<EntryId, Failure> {
-    let mut drawn = Ok(());
-    let id = EntryId::draw(&mut |bytes| drawn = entropy::fill(bytes));
-    drawn.map(|()| id).map_err(|error| Failure::new(Kind::Machine, error.to_string()))
 }

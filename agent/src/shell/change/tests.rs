@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use tempfile::TempDir;
-use tokctl_core::Vault;
+use tokctl_core::{Kept, Token, Vault};
 use tokctl_proto::TokenKey;
 use tokctl_proto::endpoint::Holder;
 
@@ -16,12 +16,14 @@ use crate::config::file::FILE_BYTES_MAX;
 use crate::shell::http::{Http, MetadataCache};
 use crate::shell::live::revision;
 use crate::shell::pin::Pin;
-use crate::shell::stored;
 use crate::shell::worker::Jobs;
+use crate::shell::{rotate, stored};
 use crate::vault::{Entry, VaultDir};
 
 const ACME: &str = "https://id.acme.example/token";
 const EVIL: &str = "https://id.evil.example/token";
+
+mod standing;
 
 struct Bench {
     home: TempDir,
@@ -59,6 +61,11 @@ fn secret(text: &str) -> Secret {
     Secret::new(text.to_owned())
 }
 
+/// A secret without an end.
+fn new(name: &str, value: &str) -> NewSecret {
+    NewSecret { name: name.to_owned(), value: secret(value), expires_at: None }
+}
+
 fn assignment(key: &str, value: &str) -> Assignment {
     let own = |text: &str| text.to_owned().into();
     Assignment { key: own(key), values: vec![own(value)] }
@@ -88,7 +95,7 @@ impl Bench {
         Change::Add {
             name: name(at),
             settings: settings(endpoint),
-            secrets: stored.iter().map(|&(name, value)| (name.to_owned(), secret(value))).collect(),
+            secrets: stored.iter().map(|&(name, value)| new(name, value)).collect(),
             replace,
         }
     }
@@ -104,7 +111,10 @@ impl Bench {
 
     async fn set_secret(&self, at: &str, called: Option<&str>, value: &str) -> Changed {
         let secret_name = called.map(str::to_owned);
-        self.change(Change::SetSecret { name: name(at), secret_name, value: secret(value) }).await
+        let (next, expires_at) = (false, None);
+        let value = secret(value);
+        self.change(Change::SetSecret { name: name(at), secret_name, value, next, expires_at })
+            .await
     }
 
     async fn rename(&self, from: &str, to: &str) -> Changed {
@@ -215,7 +225,7 @@ async fn the_oldest_token_of_33_goes_and_the_plain_one_stays() {
                 let mut key = TokenKey::plain(name("acme"));
                 key.scope.extend((number > 0).then(|| format!("s{number}")));
                 let token = token(i64::try_from(number).unwrap());
-                stored::save_token(worker, &key, &token).unwrap();
+                rotate::save_tokens(worker, &key, &kept(token)).unwrap();
             }
         })
         .await;
@@ -225,11 +235,16 @@ async fn the_oldest_token_of_33_goes_and_the_plain_one_stays() {
     assert!(scopes.contains(&None) && !scopes.contains(&Some("s1".to_owned())), "{scopes:?}");
 }
 
-fn token(issued_at_ms: i64) -> tokctl_core::Token {
-    tokctl_core::Token {
+/// What a grant without a refresh token has obtained.
+fn kept(token: Token) -> Kept {
+    Kept { token: Some(Arc::new(token)), refresh: None, promote: false }
+}
+
+fn token(issued_at_ms: i64) -> Token {
+    Token {
         access_token: secret("access"),
         token_type: "Bearer".into(),
-        issued_at: tokctl_proto::WallMs(issued_at_ms),
+        issued_at: WallMs(issued_at_ms),
         expires_at: None,
         scope: None,
         extra: Secret::default(),
@@ -260,7 +275,7 @@ async fn a_secret_is_not_stored_for_settings_that_changed_while_the_provider_was
     let add = add::Add {
         name: name("other"),
         settings: settings(ACME),
-        secrets: vec![("client_secret".to_owned(), secret("two"))],
+        secrets: vec![new("client_secret", "two")],
         replace: false,
     };
     let config = bench.config();
@@ -271,7 +286,7 @@ async fn a_secret_is_not_stored_for_settings_that_changed_while_the_provider_was
             let text = std::fs::read_to_string(&config).unwrap();
             std::fs::write(&config, format!("[agent]\nproxy = \"http://p:3128\"\n{text}")).unwrap();
             let added = add::store(worker, add, &planned, Pin::default());
-            let secret = ("client_secret".to_owned(), secret("two"));
+            let secret = new("client_secret", "two");
             let set = set_secret::store(worker, &of_acme, secret, Pin::default());
             [added, set].map(|result| result.unwrap_err().failure.kind)
         })
@@ -375,13 +390,14 @@ async fn a_key_is_handed_out_only_if_it_was_stored_for_that() {
     std::fs::write(bench.config(), api_key).unwrap();
     let load = |worker: &mut Worker| {
         let profile = profile(worker, &name("acme")).unwrap();
-        stored::load(worker, &profile, revision(&profile))
+        let revision = revision(&profile);
+        stored::load(worker, profile.into(), revision)
     };
     let refused = bench.on_worker(load).await.unwrap_err();
     assert_eq!(refused.kind, Kind::OriginChanged);
     bench.set_secret("acme", None, "for everybody").await.result.unwrap();
     let loaded = bench.on_worker(load).await.unwrap();
-    assert_eq!(loaded[0].1.access_token.expose(), "for everybody");
+    assert_eq!(loaded.contents.tokens[0].1.access_token.expose(), "for everybody");
 }
 
 #[tokio::test]
@@ -437,8 +453,9 @@ async fn a_rename_onto_anything_that_is_there_changes_nothing() {
 async fn what_is_removed_is_gone_and_a_token_on_its_way_does_not_bring_it_back() {
     let bench = bench().await;
     bench.add("acme", &[("client_secret", "one")]).await.result.unwrap();
-    let save =
-        |worker: &mut Worker| stored::save_token(worker, &TokenKey::plain(name("acme")), &token(1));
+    let save = |worker: &mut Worker| {
+        rotate::save_tokens(worker, &TokenKey::plain(name("acme")), &kept(token(1)))
+    };
     bench.on_worker(save).await.unwrap();
     assert_eq!(bench.entry("acme").await.unwrap().tokens.len(), 1);
     let changed = bench.remove("acme").await;

@@ -3,16 +3,23 @@
 
 use std::sync::atomic::Ordering;
 
-use tokctl_proto::Now;
-use tokctl_proto::response::{Agent, Done};
+use tokctl_core::no_such_profile;
+use tokctl_proto::response::{Agent, Done, Item, Why};
+use tokctl_proto::{Now, ProfileName};
 
 use super::Driver;
-use crate::shell::query;
+use crate::shell::query::{self, Rows};
 use crate::shell::reply::ReplyTo;
+use crate::shell::rows;
 
 impl Driver {
-    pub(super) fn status(&self, now: Now, reply: ReplyTo) {
-        for warning in self.warnings(now).into_iter().chain(self.config_warning()) {
+    pub(super) fn status(&self, now: Now, rows: Rows, reply: ReplyTo) {
+        let warnings = match rows {
+            Rows::Status => self.warnings(now),
+            // Its rows say themselves what a profile lacks.
+            Rows::Status2 => self.facts.unwatched.iter().cloned().collect(),
+        };
+        for warning in warnings.into_iter().chain(self.config_warning()) {
             reply.progress(&warning, true);
         }
         let said = match self.core.lock_state() {
@@ -20,7 +27,25 @@ impl Driver {
             "sealed" => "the vault is sealed: nothing is renewed or served; run `tokctl unlock`",
             _ => "",
         };
-        query::status(&self.performer.means.jobs, self.core.statuses(now), said, reply);
+        query::status(&self.performer.means.jobs, self.core.statuses(now), said, rows, reply);
+    }
+
+    /// What a profile has been doing, oldest first, and what happens next.
+    pub(super) fn why(&self, now: Now, name: &ProfileName, reply: ReplyTo) {
+        if let Some(warning) = self.config_warning() {
+            reply.progress(&warning, true);
+        }
+        let Some(why) = self.core.why(now, name) else {
+            let known = self.live.config.profiles.keys().map(ProfileName::as_str);
+            return reply.failed(&no_such_profile(name, known));
+        };
+        for attempted in &why.history {
+            reply.item(Item::Attempt(rows::attempt(attempted)));
+        }
+        reply.done(Done::Why(Why {
+            status: rows::status2(&why.status),
+            next: why.next.as_str().into(),
+        }));
     }
 
     /// What to say before whatever goes by another configuration than the file's.

@@ -13,11 +13,12 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::*;
-use crate::config::{Config, ConfigFile, Fingerprint};
+use crate::config::ConfigFile;
 use crate::shell::http::{Http, MetadataCache};
 use crate::shell::reply::{Encoding, Outgoing};
+use crate::shell::schedule_file;
 use crate::shell::worker::{Jobs, Worker};
-use crate::vault::VaultDir;
+use crate::vault::{Presence, VaultDir};
 
 /// Waiting for the vault thread goes on for so long before it is a failure.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -28,17 +29,29 @@ struct Running {
     inbox: UnboundedSender<Input>,
     jobs: Jobs,
     next_id: u64,
+    /// Notified when the agent no longer waits for requests under way.
+    desk: Arc<Desk>,
     driving: JoinHandle<()>,
     thread: Thread<()>,
 }
 
 /// A driver over an empty home.
 fn running() -> Running {
-    let home = tempfile::tempdir().unwrap();
+    over(tempfile::tempdir().unwrap())
+}
+
+/// A driver that starts from what it finds in a home.
+fn over(home: TempDir) -> Running {
     let holder = Holder { pid: 1, socket: "/s".into() };
     let vault = VaultDir::acquire(&home.path().join("vault"), &holder).unwrap();
     let config = ConfigFile::new(home.path().join("config.toml"));
-    let worker = Worker::new(vault, config, home.path().to_owned());
+    let found = match vault.presence().unwrap() {
+        Presence::Absent => Vault::Absent,
+        Presence::Bare => Vault::Bare,
+        Presence::Passphrase => Vault::Passphrase,
+    };
+    let mut worker = Worker::new(vault, config, home.path().to_owned());
+    let live = worker.read_config().unwrap();
     let (jobs, thread) = Jobs::start(worker).unwrap();
     let means = Means {
         http: Arc::new(Http::default()),
@@ -52,21 +65,38 @@ fn running() -> Running {
         unwatched: None,
         desk: Arc::default(),
     };
-    let live = Live::new(Config::default(), Fingerprint::of(b""), 0);
+    let schedule = schedule_file::read(home.path());
+    let start = Start { vault: found, profiles: live.profiles(), schedule };
     let (inbox, receiver) = mpsc::unbounded_channel();
+    let desk = Arc::clone(&facts.desk);
+    let stopped = Arc::clone(&desk);
     let mut driver = Driver::new(1, (inbox.clone(), receiver), means, facts, live, None);
     let driving = tokio::spawn(async move {
-        let start = Start { vault: Vault::Absent, profiles: BTreeMap::new(), schedule: None };
         driver.run(start).await.unwrap();
+        stopped.stop.notify_one();
         driver.farewell(PATIENCE).await;
     });
-    Running { home, inbox, jobs, next_id: 1, driving, thread }
+    Running { home, inbox, jobs, next_id: 1, desk, driving, thread }
 }
 
 /// An answer on its way.
 struct Waiting(UnboundedReceiver<Outgoing>);
 
 impl Waiting {
+    /// The next thing said that is not talk, as JSON.
+    async fn row(&mut self) -> serde_json::Value {
+        let next = tokio::time::timeout(PATIENCE, async {
+            loop {
+                let outgoing = self.0.recv().await.unwrap();
+                let value: serde_json::Value = serde_json::from_slice(&outgoing.bytes).unwrap();
+                if value.get("progress").is_none() {
+                    return value;
+                }
+            }
+        });
+        next.await.expect("no answer")
+    }
+
     /// What was said at the end, or the kind of the error.
     async fn end(mut self) -> String {
         let next = tokio::time::timeout(PATIENCE, async {
@@ -77,6 +107,11 @@ impl Waiting {
                     Response::Done(Done::Token(token)) => {
                         return format!("token:{}", token.access_token.expose());
                     }
+                    Response::Done(Done::Token2(token)) => {
+                        let member = token.member.as_deref().unwrap_or_default();
+                        return format!("token2:{}:{member}", token.access_token.expose());
+                    }
+                    Response::Done(Done::Why(why)) => return format!("why:{}", why.status.state),
                     Response::Done(Done::Agent(agent)) => return format!("state:{}", agent.state),
                     Response::Error(error) => return error.kind.to_string(),
                     Response::Done(other) => panic!("{other:?}"),
@@ -124,6 +159,15 @@ impl Running {
         sender
     }
 
+    /// Stops the agent and starts another over what it leaves.
+    async fn restart(mut self) -> Self {
+        assert!(self.line(r#"{"agent_stop":{}}"#).end().await.starts_with("said:"));
+        self.driving.await.unwrap();
+        drop(self.jobs);
+        self.thread.join().unwrap();
+        over(self.home)
+    }
+
     /// Until the driver has taken everything that was sent to it.
     async fn settle(&mut self) {
         self.line(r#"{"agent_status":{}}"#).end().await;
@@ -140,6 +184,9 @@ impl Running {
         self
     }
 }
+
+mod requests;
+mod stop;
 
 const GET: &str = r#"{"get":{"profile":"acme"}}"#;
 

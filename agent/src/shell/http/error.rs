@@ -1,7 +1,8 @@
 //! Why a request got no reply, and what each reason means for the person who waits.
 //!
 //! The reason is found by the types in reqwest's chain of errors, not by its texts, and no URL is
-//! in it: a query may hold a secret.
+//! in it: a query may hold a secret. Beside the reason stands whether a byte of the request may have
+//! left: a request that spends something must not be repeated then, so in doubt it may.
 
 use std::error::Error;
 use std::io;
@@ -9,7 +10,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use thiserror::Error;
-use tokctl_core::{Class, Trouble};
+use tokctl_core::{Cause, Class, Reached, Trouble};
 use tokctl_proto::escape::shown;
 use tokctl_proto::time::Spoken;
 use tokctl_proto::{Failure, Kind, ProfileName};
@@ -21,6 +22,7 @@ pub struct HttpError {
     /// The origin that was asked: scheme, host and port.
     pub at: String,
     pub fault: Fault,
+    pub reached: Reached,
 }
 
 /// Why there is no reply.
@@ -143,6 +145,24 @@ impl Fault {
         format!("cannot reach {at}: {reason}")
     }
 
+    /// Whether it is the provider's, and so that of all its profiles, rather than of the settings of
+    /// one.
+    fn cause(&self) -> Cause {
+        match self {
+            Self::Resolve
+            | Self::Refused
+            | Self::Connect(_)
+            | Self::ConnectTimeout(_)
+            | Self::Timeout(_)
+            | Self::Broken
+            | Self::LoopbackOwner { .. } => Cause::Provider,
+            // Another profile may trust another authority.
+            Self::Tls(TlsFault::UnknownIssuer) => Cause::Other,
+            Self::Tls(_) => Cause::Provider,
+            _ => Cause::Other,
+        }
+    }
+
     fn kind(&self) -> Kind {
         match self {
             Self::TooLarge(_) => Kind::ProviderFailed,
@@ -182,7 +202,7 @@ impl HttpError {
         };
         let mut failure = Failure::new(kind, self.to_string()).of(profile);
         failure.hint = self.fault.hint(profile);
-        Trouble::new(class, failure)
+        Trouble::new(class, failure).because(self.fault.cause()).reached(self.reached)
     }
 }
 
@@ -218,6 +238,16 @@ impl TlsFault {
     }
 }
 
+/// Whether a byte of the request may have left when an exchange ended with this error. hyper writes a
+/// request when the connection is made, TLS and the proxy's tunnel included, and no earlier; what it
+/// says about a connection that was made says nothing about what was written into it.
+pub(super) fn reached(error: &reqwest::Error) -> Reached {
+    match error.is_connect() || error.is_builder() {
+        true => Reached::Nobody,
+        false => Reached::Perhaps,
+    }
+}
+
 /// The first error of a type in the chain. `io::Error` hides the error it wraps from `source`, so
 /// it is asked.
 pub(super) fn find<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
@@ -235,118 +265,4 @@ pub(super) fn find<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> 
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_fault_says_what_happened_and_what_to_type() {
-        let second = Duration::from_secs(1);
-        let reach = "cannot reach https://acme.example:443: ";
-        for (fault, class, kind, message, hint) in [
-            (
-                Fault::Resolve,
-                Class::Retry,
-                Kind::ProviderUnreachable,
-                format!("{reach}its name does not resolve (DNS)"),
-                None,
-            ),
-            (
-                Fault::Refused,
-                Class::Retry,
-                Kind::ProviderUnreachable,
-                format!("{reach}connection refused"),
-                None,
-            ),
-            (
-                Fault::Connect(io::ErrorKind::NetworkUnreachable),
-                Class::Retry,
-                Kind::ProviderUnreachable,
-                format!("{reach}network unreachable"),
-                None,
-            ),
-            (
-                Fault::ConnectTimeout(second),
-                Class::Retry,
-                Kind::ProviderUnreachable,
-                format!("{reach}no connection within 1s"),
-                None,
-            ),
-            (
-                Fault::Timeout(second),
-                Class::Retry,
-                Kind::ProviderUnreachable,
-                format!("{reach}no answer within 1s"),
-                None,
-            ),
-            (
-                Fault::Tls(TlsFault::UnknownIssuer),
-                Class::Retry,
-                Kind::ProviderUnreachable,
-                format!(
-                    "{reach}its certificate is signed by nobody this machine trusts (unknown CA)"
-                ),
-                Some(
-                    "if the provider has a certificate authority of its own, run `tokctl set acme ca_file=\u{2026}`",
-                ),
-            ),
-            (
-                Fault::Tls(TlsFault::OtherName),
-                Class::Retry,
-                Kind::ProviderUnreachable,
-                format!("{reach}its certificate is for another host name"),
-                None,
-            ),
-            (
-                Fault::TooLarge(1024 * 1024),
-                Class::Retry,
-                Kind::ProviderFailed,
-                "the answer of https://acme.example:443 is larger than 1024 KiB".to_owned(),
-                None,
-            ),
-            (
-                Fault::CaFile { path: "/ca.pem".into(), reason: "no such file".into() },
-                Class::Permanent,
-                Kind::ConfigInvalid,
-                "cannot use ca_file /ca.pem: no such file".to_owned(),
-                Some("run `tokctl set acme ca_file=\u{2026}`"),
-            ),
-            (
-                Fault::LoopbackOwner { uid: 1001 },
-                Class::Retry,
-                Kind::WrongUser,
-                format!("{reach}user 1001, who is neither you nor root, listens there"),
-                None,
-            ),
-            (
-                Fault::PlainHttp { is_loopback: true },
-                Class::Permanent,
-                Kind::ConfigInvalid,
-                "https://acme.example:443 is not https, and plain http is for this machine alone"
-                    .to_owned(),
-                Some("run `tokctl set acme allow_http_loopback=true`"),
-            ),
-        ] {
-            let error = HttpError { at: "https://acme.example:443".into(), fault };
-            let trouble = error.trouble(&ProfileName::parse("acme").unwrap());
-            assert_eq!((trouble.class, trouble.failure.kind), (class, kind), "{error}");
-            assert_eq!(trouble.failure.message, message);
-            assert_eq!(trouble.failure.hint.as_deref(), hint);
-        }
-    }
-
-    #[test]
-    fn the_reason_is_found_below_an_io_error() {
-        use rustls::CertificateError as Certificate;
-        for (certificate, fault) in [
-            (Certificate::UnknownIssuer, TlsFault::UnknownIssuer),
-            (Certificate::NotValidForName, TlsFault::OtherName),
-            (Certificate::Expired, TlsFault::Expired),
-            (Certificate::NotValidYet, TlsFault::NotYetValid),
-        ] {
-            let inner = io::Error::other(rustls::Error::InvalidCertificate(certificate));
-            let outer = io::Error::other(inner);
-            assert_eq!(find::<rustls::Error>(&outer).map(TlsFault::of), Some(fault));
-        }
-        assert!(find::<rustls::Error>(&io::Error::other("no")).is_none());
-    }
-}
+mod tests;

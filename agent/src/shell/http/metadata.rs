@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use tokctl_core::{Class, Trouble};
+use tokctl_core::{Cause, Class, Reached, Trouble};
 use tokctl_proto::{Failure, Kind, ProfileName, Secret, WallMs};
 use url::Url;
 
@@ -165,10 +165,11 @@ async fn fetch(
             headers: vec![("Accept", Secret::new("application/json".into()))],
             body: Secret::default(),
         };
-        let reply = http
-            .send(network, request, now)
-            .await
-            .map_err(|error| Undiscovered { trouble: error.trouble(profile), answered: false })?;
+        let reply = http.send(network, request, now).await.map_err(|error| {
+            // What reached somebody was a question about metadata, not the request for a token.
+            let trouble = error.trouble(profile).reached(Reached::Nobody);
+            Undiscovered { trouble, answered: false }
+        })?;
         match judge(now, profile, issuer, &place, network, &reply) {
             Ok(metadata) => return Ok(metadata),
             Err(Miss::Stop(trouble)) => return Err(Undiscovered::answered(trouble)),
@@ -226,10 +227,14 @@ fn later(
 ) -> Trouble {
     let place = origin::without_query(place);
     let message = format!("the provider gives no metadata at {place} (HTTP {})", reply.status);
-    let retry_after = reply.retry_after.as_deref().and_then(|text| retry_after::parse(now, text));
+    let retry_after = retry_after::of(now, reply);
     let mut failure = Failure::new(kind, message).of(profile);
     failure.retry_at = retry_after.map(|wait| now.plus(wait));
-    Trouble { retry_after, ..Trouble::new(Class::Retry, failure) }
+    let trouble = Trouble { retry_after, ..Trouble::new(Class::Retry, failure) };
+    match kind {
+        Kind::ProviderFailed => trouble.because(Cause::Provider),
+        _ => trouble,
+    }
 }
 
 #[cfg(test)]
@@ -338,11 +343,22 @@ mod tests {
             let issuer = Issuer::answering(|_| answers);
             let trouble = issuer.discover(NOW).await.unwrap_err().trouble;
             assert_eq!((trouble.class, trouble.failure.kind), (class, kind));
+            // No token was asked for yet, however well the metadata were received.
+            assert_eq!(trouble.reached, Reached::Nobody);
+            let is_down = (class, kind) == (Class::Retry, Kind::ProviderFailed);
+            assert_eq!(trouble.cause == Cause::Provider, is_down);
             for _ in 0..requests {
                 issuer.server.request();
             }
             issuer.server.assert_idle();
         }
+    }
+
+    #[tokio::test]
+    async fn a_question_that_broke_off_has_asked_for_no_token() {
+        let issuer = Issuer::answering(|_| vec![Answer::Reset(b"HTTP/1.1 200".to_vec())]);
+        let trouble = issuer.discover(NOW).await.unwrap_err().trouble;
+        assert_eq!((trouble.cause, trouble.reached), (Cause::Provider, Reached::Nobody));
     }
 
     #[tokio::test]

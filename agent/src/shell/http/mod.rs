@@ -11,7 +11,7 @@ mod error;
 mod loopback;
 mod metadata;
 #[cfg(test)]
-mod scripted;
+pub(super) mod scripted;
 #[cfg(test)]
 mod tests;
 
@@ -22,13 +22,15 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use reqwest::header::{CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use reqwest::header::{CONTENT_TYPE, DATE, HOST, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use tokctl_core::Reached;
 use tokctl_proto::{Secret, WallMs};
 use url::{Position, Url};
 
 pub use error::{Fault, HttpError, TlsFault};
 pub use metadata::{MetadataCache, Undiscovered, other_issuer};
 
+use crate::clock;
 use crate::config::Network;
 use crate::oauth::buffer::Buffer;
 use crate::oauth::message::{HttpReply, HttpRequest, Method};
@@ -100,7 +102,8 @@ impl Http {
     ) -> Result<HttpReply, HttpError> {
         let at = Origin::of(&request.url)
             .map_or_else(|| format!("{}:", request.url.scheme()), |origin| origin.to_string());
-        self.exchange(network, request, sent_at).await.map_err(|fault| HttpError { at, fault })
+        let exchanged = self.exchange(network, request, sent_at).await;
+        exchanged.map_err(|(fault, reached)| HttpError { at, fault, reached })
     }
 
     /// Lets go of every client, and of the memory they hold. The next request makes its own.
@@ -113,28 +116,24 @@ impl Http {
         network: &Network,
         request: HttpRequest,
         sent_at: WallMs,
-    ) -> Result<HttpReply, Fault> {
+    ) -> Result<HttpReply, (Fault, Reached)> {
         let proxy = client::proxy_for(network, &request.url);
-        let (client, request) = match request.url.scheme() {
-            "https" => {
-                (self.client(Route::Secure(network.clone()), sent_at).await?, outgoing(request)?)
-            }
-            _ => {
-                let address = loopback::checked_address(&request.url, network.allow_http_loopback)?;
-                let mut request = outgoing(request)?;
-                aim(&mut request, address.ip());
-                (self.client(Route::Plain, sent_at).await?, request)
-            }
-        };
+        let prepared = self.prepare(network, request, sent_at).await;
+        let (client, request) = prepared.map_err(|fault| (fault, Reached::Nobody))?;
         let fault =
             |error: reqwest::Error| Fault::of(&error.without_url(), &self.limits, proxy.clone());
-        let mut response = client.execute(request).await.map_err(fault)?;
-        let too_large = Fault::TooLarge(self.limits.body_bytes);
+        let mut response = client.execute(request).await.map_err(|error| {
+            let reached = error::reached(&error);
+            (fault(error), reached)
+        })?;
+        let received_at = clock::now().wall;
+        let too_large = (Fault::TooLarge(self.limits.body_bytes), Reached::Perhaps);
         if response.content_length().is_some_and(|length| length > self.limits.body_bytes as u64) {
             return Err(too_large);
         }
         let mut body = Buffer::default();
-        while let Some(chunk) = response.chunk().await.map_err(fault)? {
+        let cut_short = |error| (fault(error), Reached::Perhaps);
+        while let Some(chunk) = response.chunk().await.map_err(cut_short)? {
             if body.len() + chunk.len() > self.limits.body_bytes {
                 return Err(too_large);
             }
@@ -144,9 +143,32 @@ impl Http {
             status: response.status().as_u16(),
             content_type: header(response.headers(), CONTENT_TYPE).map(media_type),
             retry_after: header(response.headers(), RETRY_AFTER).map(str::to_owned),
+            date: header(response.headers(), DATE).map(str::to_owned),
             sent_at,
+            received_at,
             body: body.into_bytes(),
         })
+    }
+
+    /// Everything before the first byte goes to anybody.
+    async fn prepare(
+        &self,
+        network: &Network,
+        request: HttpRequest,
+        now: WallMs,
+    ) -> Result<(reqwest::Client, reqwest::Request), Fault> {
+        match request.url.scheme() {
+            "https" => {
+                let client = self.client(Route::Secure(network.clone()), now).await?;
+                Ok((client, outgoing(request)?))
+            }
+            _ => {
+                let address = loopback::checked_address(&request.url, network.allow_http_loopback)?;
+                let mut request = outgoing(request)?;
+                aim(&mut request, address.ip());
+                Ok((self.client(Route::Plain, now).await?, request))
+            }
+        }
     }
 
     /// The client of a route: a kept one, or one made on a blocking thread, since it reads every

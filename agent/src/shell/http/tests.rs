@@ -21,6 +21,10 @@ fn impatient() -> Http {
     Http::new(Limits { total: Duration::from_millis(300), ..Limits::default() })
 }
 
+fn impatient_to_connect() -> Http {
+    Http::new(Limits { connect: Duration::from_millis(300), ..Limits::default() })
+}
+
 async fn sent(http: &Http, server: &Scripted) -> Result<HttpReply, HttpError> {
     http.send(&loopback(), post(&format!("http://127.0.0.1:{}/t", server.port)), SENT_AT).await
 }
@@ -29,7 +33,7 @@ async fn sent(http: &Http, server: &Scripted) -> Result<HttpReply, HttpError> {
 async fn a_request_arrives_as_it_was_made_and_the_reply_comes_back_whole() {
     let server = Scripted::start(vec![Answer::Bytes(
         b"HTTP/1.1 401 Unauthorized\r\nContent-Type: Application/JSON; charset=utf-8\r\nRetry-After: 7\r\n\
-          Transfer-Encoding: chunked\r\n\r\n3\r\n{\"a\r\n4\r\n\":1}\r\n0\r\n\r\n"
+          Date: Sun, 06 Nov 1994 08:49:37 GMT\r\nTransfer-Encoding: chunked\r\n\r\n3\r\n{\"a\r\n4\r\n\":1}\r\n0\r\n\r\n"
             .to_vec(),
     )]);
     let url = format!("http://localhost:{}/token?tenant=1", server.port);
@@ -37,6 +41,8 @@ async fn a_request_arrives_as_it_was_made_and_the_reply_comes_back_whole() {
     assert_eq!((reply.status, reply.sent_at), (401, SENT_AT));
     assert_eq!(reply.content_type.as_deref(), Some("application/json"));
     assert_eq!(reply.retry_after.as_deref(), Some("7"));
+    assert_eq!(reply.date.as_deref(), Some("Sun, 06 Nov 1994 08:49:37 GMT"));
+    assert!(reply.received_at > SENT_AT);
     assert_eq!(reply.body.as_slice(), br#"{"a":1}"#);
 
     let request = server.request();
@@ -89,6 +95,7 @@ async fn a_slow_reply_ends_at_the_limit() {
         let server = Scripted::start(vec![answer]);
         let error = sent(&impatient(), &server).await.unwrap_err();
         assert!(matches!(error.fault, Fault::Timeout(_)), "{error:?}");
+        assert_eq!(error.reached, Reached::Perhaps);
     }
 }
 
@@ -106,6 +113,7 @@ async fn a_body_beyond_the_limit_is_not_read() {
         let server = Scripted::start(vec![answer]);
         let error = sent(&Http::default(), &server).await.unwrap_err();
         assert!(matches!(error.fault, Fault::TooLarge(BODY_BYTES_MAX)), "{error:?}");
+        assert_eq!(error.reached, Reached::Perhaps);
     }
 }
 
@@ -140,6 +148,68 @@ async fn what_is_not_http_is_a_broken_connection() {
         let server = Scripted::start(vec![answer]);
         let error = sent(&Http::default(), &server).await.unwrap_err();
         assert!(matches!(error.fault, Fault::Broken), "{error:?}");
+        assert_eq!(error.reached, Reached::Perhaps);
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_was_made_may_have_taken_the_request() {
+    let half = b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nx".to_vec();
+    for answer in [
+        Answer::HangUp,
+        Answer::Bytes(Vec::new()),
+        Answer::Reset(Vec::new()),
+        Answer::Bytes(b"HTTP/1.1 2".to_vec()),
+        Answer::Bytes(half.clone()),
+        Answer::Reset(half),
+    ] {
+        let server = Scripted::start(vec![answer, Answer::status(200)]);
+        let error = sent(&Http::default(), &server).await.unwrap_err();
+        assert_eq!(error.reached, Reached::Perhaps, "{error:?}");
+        let profile = tokctl_proto::ProfileName::parse("acme").unwrap();
+        assert_eq!(error.trouble(&profile).reached, Reached::Perhaps);
+        server.request();
+        server.assert_idle();
+    }
+}
+
+#[tokio::test]
+async fn a_tunnel_that_breaks_off_has_carried_no_request() {
+    for answer in [
+        Answer::HangUp,
+        Answer::Bytes(Vec::new()),
+        Answer::Bytes(b"HTTP/1.1 200 OK\r\n\r\n".to_vec()),
+        Answer::Hold(b"HTTP/1.1 200 OK\r\n\r\n".to_vec()),
+        Answer::Hold(b"HTTP/1.1 200 OK\r\n\r\nno TLS".to_vec()),
+    ] {
+        let server = Scripted::start(vec![answer]);
+        let proxy = format!("http://127.0.0.1:{}", server.port);
+        let network = Network { proxy: Some(proxy), ..Network::default() };
+        let request = post("https://acme.example/token");
+        let error = impatient_to_connect().send(&network, request, SENT_AT).await.unwrap_err();
+        assert_eq!(error.reached, Reached::Nobody, "{error:?}");
+        assert!(!server.request().contains("grant_type"));
+    }
+}
+
+#[tokio::test]
+async fn a_handshake_that_takes_too_long_has_carried_no_request() {
+    let server = Scripted::start(vec![Answer::Unasked(Vec::new())]);
+    let http = impatient_to_connect();
+    let request = post(&format!("https://127.0.0.1:{}/", server.port));
+    let error = http.send(&loopback(), request, SENT_AT).await.unwrap_err();
+    assert!(matches!(error.fault, Fault::ConnectTimeout(_)), "{error:?}");
+    assert_eq!(error.reached, Reached::Nobody);
+}
+
+#[tokio::test]
+async fn every_request_has_a_connection_of_its_own() {
+    let kept_open = b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx".to_vec();
+    let server = Scripted::start(vec![Answer::Hold(kept_open.clone()), Answer::Hold(kept_open)]);
+    let http = Http::default();
+    for _ in 0..2 {
+        assert_eq!(sent(&http, &server).await.unwrap().status, 200);
+        server.request();
     }
 }
 
@@ -152,6 +222,7 @@ async fn nobody_listening_is_a_refused_connection() {
         let request = post(&format!("{scheme}://127.0.0.1:{port}/"));
         let error = Http::default().send(&loopback(), request, SENT_AT).await.unwrap_err();
         assert!(matches!(error.fault, Fault::Refused), "{error:?}");
+        assert_eq!(error.reached, Reached::Nobody);
         assert_eq!(
             error.to_string(),
             format!("cannot reach {scheme}://127.0.0.1:{port}: connection refused")
@@ -165,6 +236,7 @@ async fn plain_http_is_not_sent_without_the_flag() {
     let request = post(&format!("http://127.0.0.1:{}/", server.port));
     let error = Http::default().send(&Network::default(), request, SENT_AT).await.unwrap_err();
     assert!(matches!(error.fault, Fault::PlainHttp { is_loopback: true }), "{error:?}");
+    assert_eq!(error.reached, Reached::Nobody);
     server.assert_idle();
 }
 
@@ -174,6 +246,7 @@ async fn a_server_without_tls_fails_the_handshake() {
     let request = post(&format!("https://127.0.0.1:{}/", server.port));
     let error = Http::default().send(&loopback(), request, SENT_AT).await.unwrap_err();
     assert!(matches!(error.fault, Fault::Tls(TlsFault::Other(_))), "{error:?}");
+    assert_eq!(error.reached, Reached::Nobody);
 }
 
 #[tokio::test]
@@ -185,6 +258,7 @@ async fn a_proxy_is_asked_for_a_tunnel_and_named_when_it_gives_none() {
     let error = Http::default().send(&network, request, SENT_AT).await.unwrap_err();
     let named = format!("http://127.0.0.1:{}", server.port);
     assert!(matches!(&error.fault, Fault::Proxy(proxy) if *proxy == named), "{error:?}");
+    assert_eq!(error.reached, Reached::Nobody);
     let asked = server.request();
     assert!(asked.starts_with("CONNECT acme.example:443 HTTP/1.1\r\n"), "{asked}");
     assert!(!asked.contains("grant_type"), "{asked}");
@@ -205,6 +279,7 @@ async fn a_header_that_would_break_out_is_not_sent() {
     request.headers.push(("Authorization", Secret::new("a\r\nX: y".into())));
     let error = Http::default().send(&loopback(), request, SENT_AT).await.unwrap_err();
     assert!(matches!(error.fault, Fault::Header("Authorization")), "{error:?}");
+    assert_eq!(error.reached, Reached::Nobody);
     server.assert_idle();
 }
 

@@ -10,7 +10,10 @@ use crate::cmd::add::AddArgs;
 use crate::cmd::agent::AgentCommand;
 use crate::cmd::init::InitArgs;
 use crate::cmd::passwd::PasswdArgs;
+use crate::cmd::refresh::RefreshArgs;
+use crate::cmd::report::ReportArgs;
 use crate::cmd::set_secret::SetSecretArgs;
+use crate::cmd::status::StatusArgs;
 use crate::cmd::unlock::UnlockArgs;
 
 /// Hands out access tokens that are good, and keeps what they are made of encrypted.
@@ -99,6 +102,10 @@ pub(crate) enum Command {
     /// Print an access token that is good now
     #[command(after_help = GET_EXAMPLES)]
     Get(GetArgs),
+    /// Renew a token now, whatever its age
+    Refresh(RefreshArgs),
+    /// Tell what an API said to a token: 401, 403 or 429
+    Report(ReportArgs),
     /// List the profiles
     List,
     /// Show the settings of a profile, and which secrets it has
@@ -110,7 +117,10 @@ pub(crate) enum Command {
     /// Remove a profile with its secrets and tokens
     Remove(ProfileArgs),
     /// Show what the token of every profile is doing
-    Status,
+    Status(StatusArgs),
+    /// Tell what a profile's last attempts were, and what happens next
+    #[command(after_help = WHY_EXAMPLES)]
+    Why(ProfileArgs),
     /// Seal the vault: keys and tokens leave the agent's memory
     Lock,
     /// Open the vault
@@ -131,7 +141,12 @@ Examples:
   tokctl get acme
   curl -H \"Authorization: Bearer $(tokctl get acme)\" https://api.acme.example/
   curl -H \"$(tokctl get acme --header)\" https://api.acme.example/
-  tokctl get acme --min-valid 10m --json";
+  tokctl get acme --min-valid 10m --json
+  tokctl get search --uses 5 --wait 2m --json      # from a pool; \"member\" says whose it is";
+
+const WHY_EXAMPLES: &str = "\
+Each attempt is told with its time, what was sent to which origin (no secrets), the HTTP status, how long it \
+took and what came of it.";
 
 /// The hand-written parser makes the same of the forms it knows.
 #[derive(clap::Args, Debug, PartialEq, Eq)]
@@ -142,7 +157,7 @@ pub(crate) struct GetArgs {
     /// Take a token that is good for at least this long, else fail [default: 60s or a tenth of its lifetime]
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     pub(crate) min_valid: Option<Duration>,
-    /// With --min-valid: take what there is rather than fail
+    /// Take what there is rather than fail, below --min-valid or while the API said to slow down
     #[arg(long)]
     pub(crate) best_effort: bool,
     /// Ask the provider for a new token
@@ -160,6 +175,12 @@ pub(crate) struct GetArgs {
     /// Wait no longer than this for everything together [default: 30s]
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     pub(crate) timeout: Option<Duration>,
+    /// Book this many uses against the rate limit of a pool [default: 1]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) uses: Option<u32>,
+    /// Wait this long for a free member of a pool, or for the end of a cool-down [default: not at all]
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    pub(crate) wait: Option<Duration>,
     /// Print the whole header line that carries the token
     #[arg(long, conflicts_with = "json")]
     pub(crate) header: bool,

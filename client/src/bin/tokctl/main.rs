@@ -8,8 +8,11 @@
 mod args;
 mod cmd;
 mod exit;
+mod expires;
+mod local_time;
 mod output;
 mod quick;
+mod screen;
 mod secret_input;
 mod session;
 mod settings;

@@ -90,17 +90,20 @@ impl Output {
             }
             return;
         }
-        let error = self.paint("1;31", "error:");
-        let message = safe(&failure.message);
-        match &failure.profile {
-            Some(profile) => {
-                self.stderr(&format!("tokctl: {error} {}: {message}", safe(profile)));
-            }
-            None => self.stderr(&format!("tokctl: {error} {message}")),
-        }
+        self.error(failure);
         if let Some(hint) = &failure.hint {
-            self.stderr(&format!("tokctl: {} {}", self.paint("36", "hint:"), safe(hint)));
+            self.hint(hint);
         }
+    }
+
+    /// What happened, on one line.
+    pub(crate) fn error(&self, failure: &WireFailure<'_>) {
+        self.stderr(&format!("tokctl: {} {}", self.paint("1;31", "error:"), told(failure)));
+    }
+
+    /// What to type next.
+    pub(crate) fn hint(&self, text: &str) {
+        self.stderr(&format!("tokctl: {} {}", self.paint("36", "hint:"), safe(text)));
     }
 
     /// Whether stderr takes colour.
@@ -123,6 +126,15 @@ impl Output {
 
 /// Room for one token with its fields; a longer line grows.
 const JSON_BYTES: usize = 64 * 1024;
+
+/// A failure in words, and whose it is.
+pub(crate) fn told(failure: &WireFailure<'_>) -> String {
+    let message = safe(&failure.message);
+    match &failure.profile {
+        Some(profile) => format!("{}: {message}", safe(profile)),
+        None => message.into_owned(),
+    }
+}
 
 /// Escapes what moves the cursor or hides; of any length, unlike what providers say.
 pub(crate) fn safe(text: &str) -> Cow<'_, str> {

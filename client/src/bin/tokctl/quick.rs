@@ -24,7 +24,7 @@ pub(crate) fn parse(arguments: &[OsString]) -> Option<(Global, GetArgs)> {
     let mut min_valid = None;
     let (mut best_effort, mut refresh, mut header) = (false, false, false);
     let (mut scope, mut audience, mut resource) = (Vec::new(), Vec::new(), Vec::new());
-    let mut timeout = None;
+    let (mut timeout, mut uses, mut wait) = (None, None, None);
     while let Some(argument) = rest.next() {
         let argument = argument.to_str()?;
         let (name, value) = match argument.split_once('=') {
@@ -40,6 +40,8 @@ pub(crate) fn parse(arguments: &[OsString]) -> Option<(Global, GetArgs)> {
             ("--quiet" | "-q", None) => once(&mut global.quiet)?,
             ("--min-valid", value) => duration(&mut min_valid, value, &mut rest)?,
             ("--timeout", value) => duration(&mut timeout, value, &mut rest)?,
+            ("--wait", value) => duration(&mut wait, value, &mut rest)?,
+            ("--uses", value) => count(&mut uses, value, &mut rest)?,
             ("--scope", value) => scope.push(text(value, &mut rest)?.to_owned()),
             ("--audience", value) => audience.push(text(value, &mut rest)?.to_owned()),
             ("--resource", value) => resource.push(text(value, &mut rest)?.to_owned()),
@@ -62,6 +64,8 @@ pub(crate) fn parse(arguments: &[OsString]) -> Option<(Global, GetArgs)> {
         audience,
         resource,
         timeout,
+        uses,
+        wait,
         header,
     };
     Some((global, get))
@@ -93,6 +97,16 @@ fn duration<'a>(
     into.replace(parsed).is_none().then_some(())
 }
 
+fn count<'a>(
+    into: &mut Option<u32>,
+    value: Option<&'a str>,
+    rest: &mut Iter<'a, OsString>,
+) -> Option<()> {
+    let typed = text(value, rest)?;
+    let parsed = typed.parse().ok().filter(|&count| count > 0)?;
+    into.replace(parsed).is_none().then_some(())
+}
+
 #[cfg(test)]
 mod tests {
     use clap::Parser;
@@ -108,6 +122,10 @@ mod tests {
         "get acme --refresh --best-effort --min-valid 5m",
         "get acme --min-valid=90 --timeout=3s",
         "get acme --min-valid 0",
+        "get search --uses 5 --wait 2m --json",
+        "get search --uses=1 --wait=0",
+        "get search --uses 007",
+        "get search --uses 4294967295",
         "get acme --scope a --scope b",
         "get acme --scope=a=b",
         "get acme --scope=",
@@ -140,6 +158,14 @@ mod tests {
         "get acme --min-valid soon",
         "get acme --min-valid 5m --min-valid 6m",
         "get acme --timeout -1",
+        "get acme --uses 0",
+        "get acme --uses -1",
+        "get acme --uses many",
+        "get acme --uses",
+        "get acme --uses 4294967296",
+        "get acme --uses 1 --uses 2",
+        "get acme --wait soon",
+        "get acme --wait",
         "get acme --scope -x",
         "get acme --scope --refresh",
         "get acme --scop a",
@@ -191,6 +217,12 @@ mod tests {
             "--min-valid=5m",
             "--timeout",
             "--timeout=0",
+            "--uses",
+            "--uses=2",
+            "--uses=+2",
+            "--wait",
+            "--wait=5m",
+            "3",
             "--refresh=",
             "5m",
             "a b",

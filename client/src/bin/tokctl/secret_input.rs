@@ -48,6 +48,8 @@ kinds! {
     ClientSecret = "secret", "the secret";
     Key = "key", "the API key";
     Passphrase = "passphrase", "the passphrase";
+    AccessToken = "token", "the token";
+    RefreshToken = "refresh-token", "the refresh token";
     NewPassphrase = "new-passphrase", "the new passphrase";
 }
 
@@ -70,6 +72,11 @@ impl<K: Kind> SecretInput<K> {
     /// Whether one of the options was given.
     pub(crate) fn is_given(&self) -> bool {
         self.source.is_some()
+    }
+
+    /// Takes stdin where none of the options was given.
+    pub(crate) fn or_stdin(self) -> Self {
+        Self { source: self.source.or(Some(Source::Stdin)), ..self }
     }
 
     /// Reads the secret from wherever the option says; `None` without one.

@@ -102,15 +102,24 @@ impl Session {
         request: &Request<'_>,
         on_item: &mut dyn FnMut(&Item<'_>),
     ) -> Result<(), Stop> {
-        match client
-            .request(request, &mut Conversation { session: self, on_item: Some(on_item) })?
-        {
+        match self.converse(client, request, on_item)? {
             Done::Said(said) => {
                 self.output.talk(&said.text);
                 Ok(())
             }
             _ => Err(Error::Unexpected.into()),
         }
+    }
+
+    /// Sends a request that lists, and gives its end.
+    pub(crate) fn converse<'a>(
+        &self,
+        client: &'a mut Client,
+        request: &Request<'_>,
+        on_item: &mut dyn FnMut(&Item<'_>),
+    ) -> Result<Done<'a>, Stop> {
+        let mut conversation = Conversation { session: self, on_item: Some(on_item) };
+        Ok(client.request(request, &mut conversation)?)
     }
 
     /// Where the agent's questions and its talk go.

@@ -8,17 +8,17 @@ mod questions;
 
 use std::time::Duration;
 
-use tokctl_client::proto::request::{Add, NamedSecret, Show};
+use tokctl_client::proto::request::{Add, Add2, Assignment, DatedSecret, NamedSecret, Show};
 use tokctl_client::proto::response::Done;
 use tokctl_client::proto::secret::SecretStr;
-use tokctl_client::proto::setting::secret_of;
 use tokctl_client::proto::time::Spoken;
 use tokctl_client::proto::{Failure, Kind};
-use tokctl_client::{Client, GetOptions, ProfileName, Request};
+use tokctl_client::{Client, GetOptions, ProfileName, Request, Secret};
 
 use crate::cmd::init;
 use crate::exit::Stop;
-use crate::secret_input::{ClientSecret, Key, SecretInput};
+use crate::expires::Expires;
+use crate::secret_input::{ClientSecret, Key, RefreshToken, SecretInput};
 use crate::session::Session;
 use crate::settings::{Assignments, SettingOptions, pair};
 
@@ -29,6 +29,9 @@ Without options, on a terminal, everything is asked for. Examples:
   tokctl add acme
   tokctl add acme --grant client_credentials --issuer https://acme.eu.auth0.com/ \\
       --client-id kX3 --secret-file secret --scope read:data --audience https://api.acme.example/
+  tokctl add shop --grant refresh_token --issuer https://id.shop.example/ \\
+      --client-id kX3 --client-auth none --refresh-token-file token
+  tokctl add search --pool acct1 --pool acct2 --rate-limit 60/min
   tokctl add weather --grant api_key --header 'X-Api-Key: {token}' --key-stdin < key")]
 pub(crate) struct AddArgs {
     /// Name of the profile
@@ -42,7 +45,15 @@ pub(crate) struct AddArgs {
     #[command(flatten)]
     secret: SecretInput<ClientSecret>,
     #[command(flatten)]
+    refresh_token: SecretInput<RefreshToken>,
+    #[command(flatten)]
     key: SecretInput<Key>,
+    /// When the secret or the key ends: a date (its beginning in UTC), a time, or a duration from now
+    #[arg(long, value_name = "WHEN", help_heading = "Secrets", value_parser = Expires::parse)]
+    secret_expires: Option<Expires>,
+    /// When the refresh token ends, if it is not used before
+    #[arg(long, value_name = "WHEN", help_heading = "Secrets", value_parser = Expires::parse)]
+    refresh_token_expires: Option<Expires>,
     /// Get a token at once, to see that everything is right
     #[arg(long)]
     check: bool,
@@ -51,10 +62,47 @@ pub(crate) struct AddArgs {
     replace: bool,
 }
 
+/// A secret, and what it is called in its entry.
+type Named = (&'static str, Secret);
+
 pub(crate) fn run(args: AddArgs, session: &Session) -> Result<(), Stop> {
-    if args.secret.is_given() && args.key.is_given() {
+    if args.key.is_given() && (args.secret.is_given() || args.refresh_token.is_given()) {
         return Err(Stop::usage("give the secret or the key, not both"));
     }
+    let mut settings = given_settings(&args)?;
+    if settings.value("grant").is_none() && settings.value("pool").is_none() {
+        if args.key.is_given() {
+            settings.put("grant", "api_key");
+        } else if args.refresh_token.is_given() {
+            settings.put("grant", "refresh_token");
+        } else if !session.can_ask() {
+            return Err(session.nobody_to_ask(
+                "no grant was given, and there is no terminal to ask on",
+                "use `--grant client_credentials`, `--grant refresh_token` or `--grant api_key`, or \
+                 `--pool NAME`",
+            ));
+        }
+    }
+    let mut secrets = given_secrets(&args, settings.value("grant"), session)?;
+
+    let mut client = session.client()?;
+    if session.can_ask() {
+        offer_vault(&mut client, session)?;
+        if !args.replace {
+            see_that_it_is_new(&mut client, &args.profile, session)?;
+        }
+        questions::ask_for_missing(&args.profile, &mut settings, &mut secrets, session)?;
+    }
+    allow_loopback(&mut settings, session);
+    let request = request(&args, settings.into_inner(), &secrets, session)?;
+    session.tell(&mut client, &request)?;
+    match args.check || session.can_ask() {
+        true => check(&mut client, &args.profile, session),
+        false => Ok(()),
+    }
+}
+
+fn given_settings(args: &AddArgs) -> Result<Assignments, Stop> {
     let mut settings = Assignments::default();
     for (key, typed) in &args.settings.given {
         match *key {
@@ -69,51 +117,70 @@ pub(crate) fn run(args: AddArgs, session: &Session) -> Result<(), Stop> {
     for (key, value) in &args.set {
         settings.put(key, value);
     }
-    if settings.value("grant").is_none() {
-        if args.key.is_given() {
-            settings.put("grant", "api_key");
-        } else if !session.can_ask() {
-            return Err(session.nobody_to_ask(
-                "no grant was given, and there is no terminal to ask on",
-                "use `--grant client_credentials` or `--grant api_key`",
-            ));
-        }
-    }
+    Ok(settings)
+}
+
+fn given_secrets(
+    args: &AddArgs,
+    grant: Option<&str>,
+    session: &Session,
+) -> Result<Vec<Named>, Stop> {
     let mut secrets = Vec::new();
     if let Some(key) = args.key.read(session)? {
         secrets.push(("key", key));
     }
+    if let Some(token) = args.refresh_token.read(session)? {
+        secrets.push(("refresh_token", token));
+    }
     if let Some(secret) = args.secret.read(session)? {
-        secrets.push((secret_of(settings.value("grant").unwrap_or_default()), secret));
+        secrets.push((if grant == Some("api_key") { "key" } else { "client_secret" }, secret));
     }
+    Ok(secrets)
+}
 
-    let mut client = session.client()?;
-    if session.can_ask() {
-        offer_vault(&mut client, session)?;
-        if !args.replace {
-            see_that_it_is_new(&mut client, &args.profile, session)?;
+/// The request that says all this in words that the oldest agent knows, where there are such.
+fn request<'a>(
+    args: &'a AddArgs,
+    settings: Vec<Assignment<'a>>,
+    secrets: &'a [Named],
+    session: &Session,
+) -> Result<Request<'a>, Stop> {
+    let profile = args.profile.as_str().into();
+    let (replace, interactive) = (args.replace, session.can_ask());
+    let is_refresh_token = |(name, _): &Named| *name == "refresh_token";
+    for (option, date, has_one) in [
+        ("secret", args.secret_expires, secrets.iter().any(|secret| !is_refresh_token(secret))),
+        ("refresh-token", args.refresh_token_expires, secrets.iter().any(is_refresh_token)),
+    ] {
+        if date.is_some() && !has_one {
+            let message = format!("`--{option}-expires` is about a secret that is not given");
+            return Err(Failure::new(Kind::Usage, message)
+                .hint(format!("use `--{option}-file FILE` or `--{option}-stdin`"))
+                .into());
         }
-        questions::ask_for_missing(&args.profile, &mut settings, &mut secrets, session)?;
     }
-    allow_loopback(&mut settings, session);
-    let request = Request::Add(Add {
-        profile: args.profile.as_str().into(),
-        settings: settings.into_inner(),
-        secrets: secrets
-            .iter()
-            .map(|(name, value)| NamedSecret {
-                name: (*name).into(),
-                value: SecretStr::from(value),
-            })
-            .collect(),
-        replace: args.replace,
-        interactive: session.can_ask(),
-    });
-    session.tell(&mut client, &request)?;
-    match args.check || session.can_ask() {
-        true => check(&mut client, &args.profile, session),
-        false => Ok(()),
+    if args.secret_expires.is_none() && args.refresh_token_expires.is_none() {
+        let secrets = secrets.iter().map(|(name, value)| NamedSecret {
+            name: (*name).into(),
+            value: SecretStr::from(value),
+        });
+        let secrets = secrets.collect();
+        return Ok(Request::Add(Add { profile, settings, secrets, replace, interactive }));
     }
+    let dated = |secret: &'a Named| {
+        let date = match is_refresh_token(secret) {
+            true => args.refresh_token_expires,
+            false => args.secret_expires,
+        };
+        let (name, value) = secret;
+        Ok(DatedSecret {
+            name: (*name).into(),
+            value: SecretStr::from(value),
+            expires_at: date.map(Expires::unix_s).transpose()?,
+        })
+    };
+    let secrets = secrets.iter().map(dated).collect::<Result<_, Stop>>()?;
+    Ok(Request::Add2(Add2 { profile, settings, secrets, replace, interactive }))
 }
 
 fn offer_vault(client: &mut Client, session: &Session) -> Result<(), Stop> {

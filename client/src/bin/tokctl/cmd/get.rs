@@ -25,6 +25,9 @@ pub(crate) fn run(args: GetArgs, session: &Session) -> Result<(), Stop> {
         best_effort: args.best_effort,
         refresh: args.refresh,
         timeout: args.timeout,
+        uses: args.uses,
+        wait: args.wait,
+        name_member: session.output.json,
     };
     // Not dropped: the process is about to end, and the system closes and unmaps all at once.
     let mut client = ManuallyDrop::new(session.client()?);
@@ -51,10 +54,14 @@ fn described(token: &Token) -> String {
         Some(left) => format!("valid {}", Spoken(left)),
         None => "no known end".to_owned(),
     };
-    match token.scope.is_empty() {
-        true => format!("{} token, {valid}", token.token_type),
-        false => format!("{} token, {valid}, scope {}", token.token_type, token.scope),
+    let mut text = format!("{} token, {valid}", token.token_type);
+    if !token.scope.is_empty() {
+        text.push_str(&format!(", scope {}", token.scope));
     }
+    if let Some(member) = &token.member {
+        text.push_str(&format!(", of {member}"));
+    }
+    text
 }
 
 /// A token as one object; the provider's further fields follow and take no field's place.
@@ -69,6 +76,7 @@ impl serde::Serialize for Json<'_> {
             "expires_in",
             "scope",
             "profile",
+            "member",
             "min_valid_met",
         ];
         let token = self.0;
@@ -79,6 +87,9 @@ impl serde::Serialize for Json<'_> {
         object.serialize_entry("expires_in", &token.expires_in)?;
         object.serialize_entry("scope", &token.scope)?;
         object.serialize_entry("profile", &token.profile)?;
+        if let Some(member) = &token.member {
+            object.serialize_entry("member", member)?;
+        }
         object.serialize_entry("min_valid_met", &token.min_valid_met)?;
         // The agent sends an object; anything else has no place among the fields.
         let extra: serde_json::Map<String, serde_json::Value> =

@@ -43,6 +43,9 @@ const EXIT_CODES: &str = "  0  done
  11  this machine: disk, permission, limits
 130  Ctrl-C
 
+`tokctl status --check` and `tokctl refresh --all` exit with the worst of their profiles, by how much it asks of
+a person: 0, 7, 5, 6, 4, 10, 11, 1.
+
 With --json an error is one object, the last line on stderr: {\"error\":{\"exit\",\"kind\",\"profile\",\"message\",\"hint\",\"retry_at\"}}.
 ";
 
@@ -55,8 +58,9 @@ shells remember them. A secret that X names is given by one of
   --X-fd N          an open descriptor, as in 3< <(pass show acme)
   --X-env NAME      a variable; it is not handed to an agent that is started
 
-where X is secret, key, passphrase or new-passphrase. One line end is taken off. On a terminal a secret that
-is missing is asked for, without echo. Client secrets never come out again; tokens do, by `tokctl get`.
+where X is secret, refresh-token, key, token, passphrase or new-passphrase. One line end is taken off. On a
+terminal a secret that is missing is asked for, without echo. Client secrets and refresh tokens never come
+out again; tokens do, by `tokctl get`.
 ";
 
 pub(crate) fn run(args: &HelpArgs, session: &Session) -> Result<(), Stop> {

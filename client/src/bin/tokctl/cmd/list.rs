@@ -40,7 +40,12 @@ pub(crate) fn run(session: &Session) -> Result<(), Stop> {
     let cells: Vec<Vec<String>> = rows
         .iter()
         .map(|row| {
-            let secret = if row.stored { "stored" } else { "missing" };
+            let secret = match (row.stored, &*row.grant) {
+                (true, _) => "stored",
+                // Its members have theirs.
+                (false, "pool") => "-",
+                (false, _) => "missing",
+            };
             let provider = match row.grant.is_empty() {
                 true => "without a profile",
                 false => &row.provider,

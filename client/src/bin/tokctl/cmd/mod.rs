@@ -9,13 +9,16 @@ pub(crate) mod init;
 mod list;
 mod lock;
 pub(crate) mod passwd;
+pub(crate) mod refresh;
 mod remove;
 mod rename;
+pub(crate) mod report;
 mod set;
 pub(crate) mod set_secret;
 mod show;
-mod status;
+pub(crate) mod status;
 pub(crate) mod unlock;
+mod why;
 
 use crate::args::Command;
 use crate::exit::Stop;
@@ -28,12 +31,15 @@ pub(crate) fn run(command: Command, session: &Session) -> Result<(), Stop> {
         Command::Set(args) => set::run(args, session),
         Command::SetSecret(args) => set_secret::run(&args, session),
         Command::Get(args) => get::run(args, session),
+        Command::Refresh(args) => refresh::run(args, session),
+        Command::Report(args) => report::run(args, session),
         Command::List => list::run(session),
         Command::Show(args) => show::run(&args, session),
         Command::Edit => edit::run(session),
         Command::Rename(args) => rename::run(&args, session),
         Command::Remove(args) => remove::run(&args, session),
-        Command::Status => status::run(session),
+        Command::Status(args) => status::run(&args, session),
+        Command::Why(args) => why::run(&args, session),
         Command::Lock => lock::run(session),
         Command::Unlock(args) => unlock::run(&args, session),
         Command::Passwd(args) => passwd::run(&args, session),

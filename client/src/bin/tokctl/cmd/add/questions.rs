@@ -3,11 +3,11 @@
 //! An answer that cannot be right is asked for again at once, before a secret is typed after it. Whether it
 //! is right, the agent says.
 
+use tokctl_client::ProfileName;
 use tokctl_client::proto::nearest::nearest;
 use tokctl_client::proto::setting::{GRANTS, secret_of};
-use tokctl_client::{ProfileName, Secret};
 
-use super::is_plain_loopback;
+use super::{Named, is_plain_loopback};
 use crate::exit::Stop;
 use crate::session::Session;
 use crate::settings::Assignments;
@@ -19,16 +19,21 @@ const TRIES: usize = 3;
 pub(super) fn ask_for_missing(
     profile: &ProfileName,
     settings: &mut Assignments,
-    secrets: &mut Vec<(&'static str, Secret)>,
+    secrets: &mut Vec<Named>,
     session: &Session,
 ) -> Result<(), Stop> {
+    // Its members have what it takes.
+    if settings.value("pool").is_some() {
+        return Ok(());
+    }
     let all = settings.is_empty();
     if settings.value("grant").is_none() {
         let typed = answer(session, "grant [client_credentials]", grant)?;
         settings.put("grant", if typed.is_empty() { "client_credentials" } else { &typed });
     }
     let grant = settings.value("grant").unwrap_or_default().to_owned();
-    if grant == "client_credentials" {
+    let has_client = matches!(&*grant, "client_credentials" | "refresh_token");
+    if has_client {
         ask_for_provider(settings, session)?;
         if settings.value("client_id").is_none() {
             settings.put("client_id", &answer(session, "client id", something)?);
@@ -40,19 +45,49 @@ pub(super) fn ask_for_missing(
             settings.put("header", &typed);
         }
     }
-    if settings.value("client_auth") != Some("none") && secrets.is_empty() {
-        let name = secret_of(&grant);
-        let value = session.ask(&format!("{} of {profile}", name.replace('_', " ")), true)?;
-        if value.is_empty() {
-            return Err(Stop::usage("the secret is empty"));
+    match &*grant {
+        "refresh_token" => ask_for_refresh_token(profile, settings, secrets, session)?,
+        _ if settings.value("client_auth") != Some("none") && secrets.is_empty() => {
+            let name = secret_of(&grant);
+            let value = session.ask(&format!("{} of {profile}", name.replace('_', " ")), true)?;
+            if value.is_empty() {
+                return Err(Stop::usage("the secret is empty"));
+            }
+            secrets.push((name, value));
         }
-        secrets.push((name, value));
+        _ => {}
     }
-    if all && grant == "client_credentials" {
+    if all && has_client {
         let scope = answer(session, "scope, or empty for the provider's default", |_| Ok(()))?;
         if !scope.is_empty() {
             settings.put("scope", &scope);
         }
+    }
+    Ok(())
+}
+
+/// Many clients with refresh tokens have no secret, since they are programs on people's own machines.
+fn ask_for_refresh_token(
+    profile: &ProfileName,
+    settings: &mut Assignments,
+    secrets: &mut Vec<Named>,
+    session: &Session,
+) -> Result<(), Stop> {
+    let has = |secrets: &[Named], name| secrets.iter().any(|(given, _)| *given == name);
+    if settings.value("client_auth") != Some("none") && !has(secrets, "client_secret") {
+        let prompt = format!("client secret of {profile}, or empty where there is none");
+        let value = session.ask(&prompt, true)?;
+        match value.is_empty() {
+            true => settings.put("client_auth", "none"),
+            false => secrets.push(("client_secret", value)),
+        }
+    }
+    if !has(secrets, "refresh_token") {
+        let value = session.ask(&format!("refresh token of {profile}"), true)?;
+        if value.is_empty() {
+            return Err(Stop::usage("the refresh token is empty"));
+        }
+        secrets.push(("refresh_token", value));
     }
     Ok(())
 }

@@ -1,0 +1,118 @@
+//! The refresh token grant (RFC 6749 section 6): the request.
+//!
+//! Scope is named only where a caller or the profile names one: absent, it is what was granted. A
+//! provider may revoke every token of the family when it sees the same refresh token twice, so
+//! whoever sends this sends it once; nothing here knows whether it was sent before.
+
+use std::collections::BTreeMap;
+
+use tokctl_proto::{Failure, Secret, TokenKey};
+
+use crate::config::Client;
+use crate::oauth::grant::{Endpoint, token_request};
+use crate::oauth::message::HttpRequest;
+
+/// The name of the refresh token where secrets are named.
+pub const REFRESH_TOKEN: &str = "refresh_token";
+
+/// The request for the token of `key` that presents `refresh_token`.
+pub fn request(
+    client: &Client,
+    endpoint: &Endpoint,
+    key: &TokenKey,
+    secrets: &BTreeMap<String, Secret>,
+    refresh_token: &Secret,
+) -> Result<HttpRequest, Failure> {
+    token_request::make("refresh_token", client, endpoint, key, secrets, Some(refresh_token))
+}
+
+#[cfg(test)]
+mod tests {
+    use tokctl_proto::{Kind, ProfileName};
+    use url::Url;
+
+    use super::*;
+    use crate::config::ClientAuth;
+
+    fn url() -> Url {
+        Url::parse("https://acme.example/token?tenant=1").unwrap()
+    }
+
+    fn client() -> Client {
+        Client { scope: ["b", "a"].map(str::to_owned).into(), ..Client::plain(url()) }
+    }
+
+    fn key(scope: &[&str]) -> TokenKey {
+        let scope = scope.iter().map(|&scope| scope.to_owned()).collect();
+        TokenKey { scope, ..TokenKey::plain(ProfileName::parse("acme").unwrap()) }
+    }
+
+    fn made(client: &Client, auth: ClientAuth, key: &TokenKey) -> Result<HttpRequest, Failure> {
+        let endpoint = Endpoint { token_endpoint: url(), auth };
+        let secrets = match auth {
+            ClientAuth::None => BTreeMap::new(),
+            _ => [("client_secret".to_owned(), Secret::new("s3".into()))].into(),
+        };
+        request(client, &endpoint, key, &secrets, &Secret::new("r+1 /=".into()))
+    }
+
+    fn body(client: &Client, auth: ClientAuth, key: &TokenKey) -> String {
+        made(client, auth, key).unwrap().body.expose().to_owned()
+    }
+
+    #[test]
+    fn the_request_is_the_one_of_the_rfc() {
+        let presented = "grant_type=refresh_token&refresh_token=r%2B1+%2F%3D";
+        for (auth, expected) in [
+            (ClientAuth::Basic, format!("{presented}&scope=a+b")),
+            (ClientAuth::Post, format!("client_id=cc&client_secret=s3&{presented}&scope=a+b")),
+            (ClientAuth::None, format!("client_id=cc&{presented}&scope=a+b")),
+        ] {
+            assert_eq!(body(&client(), auth, &key(&[])), expected, "{auth:?}");
+        }
+    }
+
+    #[test]
+    fn scope_is_named_only_where_somebody_names_one() {
+        let silent = Client { scope: Default::default(), ..client() };
+        for (client, asked, scope) in [
+            (&silent, &[][..], None),
+            (&silent, &["x"][..], Some("x")),
+            (&client(), &[][..], Some("a+b")),
+            (&client(), &["x"][..], Some("x")),
+        ] {
+            let body = body(client, ClientAuth::Basic, &key(asked));
+            assert_eq!(body.split_once("&scope=").map(|(_, scope)| scope), scope, "{body}");
+        }
+    }
+
+    #[test]
+    fn no_parameter_takes_the_place_of_the_refresh_token() {
+        let params = [("refresh_token", "x"), ("refresh_token2", "y")]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .into();
+        let client = Client { params, ..client() };
+        let body = body(&client, ClientAuth::Basic, &key(&[]));
+        assert!(body.contains("&refresh_token=r%2B1+%2F%3D&refresh_token2=y"), "{body}");
+    }
+
+    #[test]
+    fn the_refresh_token_is_in_the_body_alone() {
+        let made = made(&client(), ClientAuth::Basic, &key(&[])).unwrap();
+        assert_eq!(made.url.query(), Some("tenant=1"));
+        assert!(made.headers.iter().all(|(_, value)| !value.expose().contains("r+1")));
+    }
+
+    #[test]
+    fn a_missing_client_secret_is_named_in_the_remedy() {
+        let endpoint = Endpoint { token_endpoint: url(), auth: ClientAuth::Basic };
+        let presented = Secret::new("r".into());
+        let made = request(&client(), &endpoint, &key(&[]), &BTreeMap::new(), &presented);
+        let failure = made.unwrap_err();
+        assert_eq!(failure.kind, Kind::SecretRequired);
+        assert_eq!(
+            failure.hint.as_deref(),
+            Some("run `tokctl set-secret acme --name client_secret`")
+        );
+    }
+}

@@ -1,0 +1,95 @@
+//! Requests for a token: which one is meant, and how long its caller waits.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use tokctl_core::policy::TIMEOUT_DEFAULT;
+use tokctl_core::{Get, Refresh, RequestId};
+use tokctl_proto::token::SET_VALUES_MAX;
+use tokctl_proto::{Failure, Kind, TokenKey, request};
+
+use super::name;
+
+/// Longest `--timeout`: a caller that wants to wait longer asks again.
+pub(super) const TIMEOUT_MAX: Duration = Duration::from_secs(3600);
+/// Longest `--wait`, for the same reason.
+pub(super) const WAIT_MAX: Duration = Duration::from_secs(3600);
+/// More uses than any rate limit that a person would write down.
+pub(super) const USES_MAX: u32 = 1_000_000;
+
+pub(super) fn get(id: RequestId, get: request::Get<'_>) -> Result<Get, Failure> {
+    let request::Get { profile, scope, audience, resource, .. } = get;
+    Ok(Get {
+        request: id,
+        key: key(&profile, &scope, audience, resource)?,
+        min_valid: get.min_valid_s.map(|s| Duration::from_secs(s.into())),
+        best_effort: get.best_effort,
+        refresh: get.refresh,
+        timeout: timeout(get.timeout_ms),
+        interactive: get.interactive,
+        uses: 1,
+        wait: Duration::ZERO,
+    })
+}
+
+pub(super) fn get2(id: RequestId, get: request::Get2<'_>) -> Result<Get, Failure> {
+    let request::Get2 { profile, scope, audience, resource, .. } = get;
+    let key = key(&profile, &scope, audience, resource)?;
+    let uses = get.uses.unwrap_or(1);
+    if !(1..=USES_MAX).contains(&uses) {
+        let message = format!("{uses} uses cannot be booked: 1 to {USES_MAX} at a time");
+        return Err(Failure::new(Kind::Usage, message).of(&key.profile));
+    }
+    let wait = get.wait_ms.map_or(Duration::ZERO, |ms| Duration::from_millis(ms.into()));
+    Ok(Get {
+        request: id,
+        key,
+        min_valid: get.min_valid_s.map(|s| Duration::from_secs(s.into())),
+        best_effort: get.best_effort,
+        refresh: get.refresh,
+        timeout: timeout(get.timeout_ms),
+        interactive: get.interactive,
+        uses,
+        wait: wait.min(WAIT_MAX),
+    })
+}
+
+pub(super) fn refresh(id: RequestId, refresh: request::Refresh<'_>) -> Result<Refresh, Failure> {
+    let request::Refresh { profile, scope, audience, resource, timeout_ms, interactive } = refresh;
+    let key = key(&profile, &scope, audience, resource)?;
+    Ok(Refresh { request: id, key, timeout: timeout(timeout_ms), interactive })
+}
+
+fn timeout(ms: Option<u32>) -> Duration {
+    ms.map_or(TIMEOUT_DEFAULT, |ms| Duration::from_millis(ms.into())).min(TIMEOUT_MAX)
+}
+
+fn key(
+    profile: &str,
+    scope: &[Cow<'_, str>],
+    audience: Vec<Cow<'_, str>>,
+    resource: Vec<Cow<'_, str>>,
+) -> Result<TokenKey, Failure> {
+    let profile = name(profile)?;
+    let scope: BTreeSet<String> = scope
+        .iter()
+        .flat_map(|scope| scope.split(' '))
+        .filter(|scope| !scope.is_empty())
+        .map(str::to_owned)
+        .collect();
+    if let Some(bad) = scope.iter().find(|scope| !tokctl_proto::token::is_scope(scope)) {
+        let shown = tokctl_proto::escape::shown(bad);
+        return Err(Failure::new(Kind::Usage, format!("`{shown}` is not a scope")).of(&profile));
+    }
+    let set = |values: Vec<Cow<'_, str>>| -> BTreeSet<String> {
+        let values = values.into_iter().filter(|value| !value.is_empty());
+        values.map(Cow::into_owned).collect()
+    };
+    let key = TokenKey { scope, audience: set(audience), resource: set(resource), profile };
+    if [&key.scope, &key.audience, &key.resource].iter().any(|set| set.len() > SET_VALUES_MAX) {
+        let message = format!("more than {SET_VALUES_MAX} scopes, audiences or resources");
+        return Err(Failure::new(Kind::Usage, message).of(&key.profile));
+    }
+    Ok(key)
+}

@@ -1,0 +1,118 @@
+//! A client's request on its way: to the core, to the vault thread, or answered at once.
+
+use tokctl_core::{Event, RequestId};
+use tokctl_proto::{Now, ProfileName};
+
+use super::{Ask, Driver, Pending, Then, TokenForm};
+use crate::shell::command::Command;
+use crate::shell::query::{self, Rows};
+use crate::shell::reply::ReplyTo;
+
+impl Driver {
+    pub(super) fn request(&mut self, now: Now, id: RequestId, command: Command, reply: ReplyTo) {
+        let form = match &command {
+            Command::Get2(_) => TokenForm::Token2,
+            _ => TokenForm::Token,
+        };
+        let pending = Pending { reply, change: None, form };
+        match command {
+            Command::Get(get) | Command::Get2(get) => {
+                let profile = get.key.profile.clone();
+                self.about(now, id, pending, profile, Ask::Core(Event::Get(get)));
+            }
+            Command::Refresh(refresh) => {
+                let profile = refresh.key.profile.clone();
+                self.about(now, id, pending, profile, Ask::Core(Event::Refresh(refresh)));
+            }
+            Command::Report(report) => {
+                let profile = report.profile.clone();
+                self.about(now, id, pending, profile, Ask::Core(Event::Report(report)));
+            }
+            Command::Why(profile) => self.about(now, id, pending, profile, Ask::Why),
+            Command::Unlock { passphrase, interactive } => {
+                self.performer.requests.insert(id, pending);
+                self.handle(now, Event::Unlock { request: id, passphrase, interactive });
+            }
+            Command::Lock => {
+                self.performer.requests.insert(id, pending);
+                self.handle(now, Event::Lock { request: id });
+            }
+            Command::Admitted { change, interactive } => {
+                let alone = change.alone();
+                let pending = Pending { change: Some(change), ..pending };
+                self.performer.requests.insert(id, pending);
+                self.handle(now, Event::Admit { request: id, interactive, alone });
+            }
+            Command::Direct(change) => {
+                self.performer.requests.insert(id, pending);
+                self.performer.carry_out(id, change);
+            }
+            other => self.answer(now, other, pending.reply),
+        }
+    }
+
+    /// Requests that nothing of the core is needed for.
+    fn answer(&mut self, now: Now, command: Command, reply: ReplyTo) {
+        let jobs = &self.performer.means.jobs;
+        match command {
+            Command::List => {
+                if let Some(warning) = self.config_warning() {
+                    reply.progress(&warning, true);
+                }
+                query::list(jobs, &self.live, reply);
+            }
+            Command::Show(name) => query::show(jobs, name, self.config_warning(), reply),
+            Command::ConfigRead => query::config_read(jobs, reply),
+            Command::Status => self.status(now, Rows::Status, reply),
+            Command::Status2 => self.status(now, Rows::Status2, reply),
+            Command::AgentStatus => self.agent_status(now, reply),
+            Command::AgentReload => {
+                self.performer.reread(self.live.fingerprint.clone(), Then::Tell(reply));
+            }
+            Command::AgentStop => {
+                reply.said("the agent stops");
+                self.performer.stopping = true;
+            }
+            // Its client is told that this is a bug.
+            _ => drop(reply),
+        }
+    }
+
+    /// Asks about a profile. If it is not known, another look at the file comes first.
+    fn about(
+        &mut self,
+        now: Now,
+        request: RequestId,
+        pending: Pending,
+        profile: ProfileName,
+        ask: Ask,
+    ) {
+        self.performer.requests.insert(request, pending);
+        match self.has(&profile) {
+            true => self.ask(now, request, &profile, ask),
+            false => {
+                let then = Then::Ask { request, profile, ask: Box::new(ask) };
+                self.performer.reread(self.live.fingerprint.clone(), then);
+            }
+        }
+    }
+
+    pub(super) fn has(&self, profile: &ProfileName) -> bool {
+        self.live.config.profiles.contains_key(profile)
+    }
+
+    /// Asks, unless the client has gone in the meantime.
+    pub(super) fn ask(&mut self, now: Now, request: RequestId, profile: &ProfileName, ask: Ask) {
+        match ask {
+            Ask::Core(event) if self.performer.requests.contains_key(&request) => {
+                self.handle(now, event);
+            }
+            Ask::Why => {
+                if let Some(Pending { reply, .. }) = self.performer.requests.remove(&request) {
+                    self.why(now, profile, reply);
+                }
+            }
+            Ask::Core(_) => {}
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! What each fault says, and whose it is.
+
+use super::*;
+
+#[test]
+fn every_fault_says_what_happened_and_what_to_type() {
+    let second = Duration::from_secs(1);
+    let reach = "cannot reach https://acme.example:443: ";
+    for (fault, class, kind, message, hint) in [
+        (
+            Fault::Resolve,
+            Class::Retry,
+            Kind::ProviderUnreachable,
+            format!("{reach}its name does not resolve (DNS)"),
+            None,
+        ),
+        (
+            Fault::Refused,
+            Class::Retry,
+            Kind::ProviderUnreachable,
+            format!("{reach}connection refused"),
+            None,
+        ),
+        (
+            Fault::Connect(io::ErrorKind::NetworkUnreachable),
+            Class::Retry,
+            Kind::ProviderUnreachable,
+            format!("{reach}network unreachable"),
+            None,
+        ),
+        (
+            Fault::ConnectTimeout(second),
+            Class::Retry,
+            Kind::ProviderUnreachable,
+            format!("{reach}no connection within 1s"),
+            None,
+        ),
+        (
+            Fault::Timeout(second),
+            Class::Retry,
+            Kind::ProviderUnreachable,
+            format!("{reach}no answer within 1s"),
+            None,
+        ),
+        (
+            Fault::Tls(TlsFault::UnknownIssuer),
+            Class::Retry,
+            Kind::ProviderUnreachable,
+            format!("{reach}its certificate is signed by nobody this machine trusts (unknown CA)"),
+            Some(
+                "if the provider has a certificate authority of its own, run `tokctl set acme ca_file=\u{2026}`",
+            ),
+        ),
+        (
+            Fault::Tls(TlsFault::OtherName),
+            Class::Retry,
+            Kind::ProviderUnreachable,
+            format!("{reach}its certificate is for another host name"),
+            None,
+        ),
+        (
+            Fault::TooLarge(1024 * 1024),
+            Class::Retry,
+            Kind::ProviderFailed,
+            "the answer of https://acme.example:443 is larger than 1024 KiB".to_owned(),
+            None,
+        ),
+        (
+            Fault::CaFile { path: "/ca.pem".into(), reason: "no such file".into() },
+            Class::Permanent,
+            Kind::ConfigInvalid,
+            "cannot use ca_file /ca.pem: no such file".to_owned(),
+            Some("run `tokctl set acme ca_file=\u{2026}`"),
+        ),
+        (
+            Fault::LoopbackOwner { uid: 1001 },
+            Class::Retry,
+            Kind::WrongUser,
+            format!("{reach}user 1001, who is neither you nor root, listens there"),
+            None,
+        ),
+        (
+            Fault::PlainHttp { is_loopback: true },
+            Class::Permanent,
+            Kind::ConfigInvalid,
+            "https://acme.example:443 is not https, and plain http is for this machine alone"
+                .to_owned(),
+            Some("run `tokctl set acme allow_http_loopback=true`"),
+        ),
+    ] {
+        let at = "https://acme.example:443".into();
+        let error = HttpError { at, fault, reached: Reached::Perhaps };
+        let trouble = error.trouble(&ProfileName::parse("acme").unwrap());
+        assert_eq!((trouble.class, trouble.failure.kind), (class, kind), "{error}");
+        assert_eq!(trouble.failure.message, message);
+        assert_eq!(trouble.failure.hint.as_deref(), hint);
+        assert_eq!(trouble.reached, Reached::Perhaps);
+    }
+}
+
+#[test]
+fn what_one_profile_trusts_is_not_the_provider_being_down() {
+    let second = Duration::from_secs(1);
+    for (fault, is_down) in [
+        (Fault::Resolve, true),
+        (Fault::Refused, true),
+        (Fault::Connect(io::ErrorKind::NetworkUnreachable), true),
+        (Fault::ConnectTimeout(second), true),
+        (Fault::Timeout(second), true),
+        (Fault::Broken, true),
+        (Fault::Tls(TlsFault::Expired), true),
+        (Fault::LoopbackOwner { uid: 1 }, true),
+        (Fault::Tls(TlsFault::UnknownIssuer), false),
+        (Fault::Proxy("http://p.example:80".into()), false),
+        (Fault::ProxySetting, false),
+        (Fault::CaFile { path: "/ca.pem".into(), reason: "no".into() }, false),
+        (Fault::TooLarge(1), false),
+        (Fault::PlainHttp { is_loopback: false }, false),
+        (Fault::Header("Authorization"), false),
+    ] {
+        assert_eq!(fault.cause() == Cause::Provider, is_down, "{fault:?}");
+    }
+}
+
+#[test]
+fn the_reason_is_found_below_an_io_error() {
+    use rustls::CertificateError as Certificate;
+    for (certificate, fault) in [
+        (Certificate::UnknownIssuer, TlsFault::UnknownIssuer),
+        (Certificate::NotValidForName, TlsFault::OtherName),
+        (Certificate::Expired, TlsFault::Expired),
+        (Certificate::NotValidYet, TlsFault::NotYetValid),
+    ] {
+        let inner = io::Error::other(rustls::Error::InvalidCertificate(certificate));
+        let outer = io::Error::other(inner);
+        assert_eq!(find::<rustls::Error>(&outer).map(TlsFault::of), Some(fault));
+    }
+    assert!(find::<rustls::Error>(&io::Error::other("no")).is_none());
+}

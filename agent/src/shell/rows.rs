@@ -1,0 +1,134 @@
+//! What the core knows, in the shapes of the wire.
+
+use tokctl_core::{Attempted, MemberStatus, ProfileStatus, Served};
+use tokctl_proto::error::WireFailure;
+use tokctl_proto::response::{AttemptRow, Member, StatusRow, StatusRow2, Token, Token2};
+use tokctl_proto::{Kind, ProfileName, SecretStr, WallMs};
+
+use super::live::Live;
+use crate::config::HEADER_DEFAULT;
+
+/// The state of an entry that has no profile.
+const ORPHAN: &str = "orphan";
+
+pub(super) fn token<'a>(served: &'a Served, live: &'a Live) -> Token<'a> {
+    let Token2 {
+        access_token,
+        token_type,
+        expires_at,
+        expires_in,
+        scope,
+        profile,
+        header,
+        min_valid_met,
+        warning,
+        extra,
+        member: _,
+    } = token2(served, live);
+    Token {
+        access_token,
+        token_type,
+        expires_at,
+        expires_in,
+        scope,
+        profile,
+        header,
+        min_valid_met,
+        warning,
+        extra,
+    }
+}
+
+/// The profile is the one that was asked for; how the token is used is the member's to say, since it
+/// is the member's token.
+pub(super) fn token2<'a>(served: &'a Served, live: &'a Live) -> Token2<'a> {
+    let whose = served.member.as_ref().unwrap_or(&served.profile);
+    let settings = live.config.profiles.get(whose);
+    Token2 {
+        access_token: SecretStr::from(&served.token.access_token),
+        token_type: served.token.token_type.as_str().into(),
+        expires_at: unix_s(served.token.expires_at),
+        expires_in: served.expires_in_s,
+        scope: served.token.scope.as_deref().unwrap_or_default().into(),
+        profile: served.profile.as_str().into(),
+        header: settings.map_or(HEADER_DEFAULT, |profile| profile.header.as_str()).into(),
+        min_valid_met: served.min_valid_met,
+        warning: served.warning.as_deref().map(Into::into),
+        extra: SecretStr::from(&served.token.extra),
+        member: served.member.as_ref().map(|member| member.as_str().into()),
+    }
+}
+
+/// `None` stands for an entry that has no profile.
+pub(super) fn status<'a>(
+    name: &'a ProfileName,
+    status: Option<&'a ProfileStatus>,
+) -> StatusRow<'a> {
+    let error = status.and_then(|status| status.error.as_ref());
+    StatusRow {
+        profile: name.as_str().into(),
+        state: status.map_or(ORPHAN, |status| status.state.name()).into(),
+        expires_at: unix_s(status.and_then(|status| status.expires_at)),
+        next_at: unix_s(status.and_then(|status| status.next_at)),
+        error: error.map(|error| error.message.as_str().into()),
+        unsaved: status.is_some_and(|status| status.unsaved),
+    }
+}
+
+pub(super) fn status2(status: &ProfileStatus) -> StatusRow2<'_> {
+    StatusRow2 {
+        profile: status.profile.as_str().into(),
+        state: status.state.name().into(),
+        issued_at: unix_s(status.issued_at),
+        expires_at: unix_s(status.expires_at),
+        next_at: unix_s(status.next_at),
+        last_used_at: unix_s(status.last_used),
+        error: status.error.as_ref().map(WireFailure::from),
+        exit: status.exit,
+        unsaved: status.unsaved,
+        warnings: status.warnings.clone(),
+        members: status.members.iter().map(member).collect(),
+    }
+}
+
+/// An entry that has no profile. Nobody can ask for its token, so nothing is wrong with it.
+pub(super) fn orphan2(name: &ProfileName) -> StatusRow2<'_> {
+    StatusRow2 {
+        profile: name.as_str().into(),
+        state: ORPHAN.into(),
+        issued_at: None,
+        expires_at: None,
+        next_at: None,
+        last_used_at: None,
+        error: None,
+        exit: 0,
+        unsaved: false,
+        warnings: Vec::new(),
+        members: Vec::new(),
+    }
+}
+
+pub(super) fn attempt(attempted: &Attempted) -> AttemptRow<'_> {
+    AttemptRow {
+        at_ms: attempted.at.0,
+        took_ms: u64::try_from(attempted.took.as_millis()).unwrap_or(u64::MAX),
+        what: attempted.what.as_str().into(),
+        origin: attempted.origin.as_str().into(),
+        status: attempted.status,
+        result: attempted.result.as_str().into(),
+        kind: attempted.kind.map(|kind: Kind| kind.name().into()),
+    }
+}
+
+fn member(member: &MemberStatus) -> Member {
+    Member {
+        profile: member.profile.to_string(),
+        free: member.free,
+        free_at: unix_s(member.free_at),
+        uses_left: member.uses_left,
+    }
+}
+
+fn unix_s(at: Option<WallMs>) -> Option<i64> {
+    at.map(WallMs::unix_s)
+}
