@@ -12,6 +12,7 @@ mod e2e {
     mod one_agent;
     mod passphrase;
     mod profiles;
+    mod refresh_token;
     mod renewal;
     mod resource;
     mod tls;
@@ -23,7 +24,9 @@ mod fault {
     mod frames;
     mod profile;
     mod provider;
+    mod rotation;
     mod socket;
+    mod time;
     mod users;
     mod vault;
     mod vault_setup;

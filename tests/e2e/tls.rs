@@ -6,7 +6,7 @@ use tokctl_tests::idp::{Idp, Settings};
 
 fn provider(ca: &PrivateCa, names: &[&str], host: &str) -> Idp {
     let leaf = ca.leaf(names).unwrap();
-    Idp::start_with(&Settings { tls: Some(leaf), host: Some(host.into()), token_ttl_s: None })
+    Idp::start_with(&Settings { tls: Some(leaf), host: Some(host.into()), ..Settings::default() })
 }
 
 #[test]

@@ -34,7 +34,7 @@ const STOPS_WITHIN: Duration = Duration::from_secs(10);
 
 #[derive(Debug)]
 pub struct Home {
-    /// Under the TOKCTL_HOME; unmounted before `root` is removed.
+    /// Under the TOKCTL_HOME or its vault; unmounted before `root` is removed.
     disk: Option<SmallDisk>,
     /// Holds `home` (the TOKCTL_HOME), `files` and `user` (HOME).
     root: TempDir,
@@ -100,6 +100,25 @@ impl Home {
         let uid = nix::unistd::geteuid().as_raw();
         home.disk = Some(SmallDisk::over(&home.path(), DISK_BYTES, uid)?);
         Some(home)
+    }
+
+    /// Puts the vault, which no agent may hold, onto a disk of its own that [`Home::fill_disk`] can fill. False,
+    /// said with the reason, where there is none to be had.
+    #[track_caller]
+    pub fn move_vault_to_disk(&mut self, bytes: u64) -> bool {
+        let (vault, aside) = (self.vault(), self.root().join("vault-before"));
+        let uid = nix::unistd::geteuid().as_raw();
+        let prepare = || {
+            fs::rename(&vault, &aside)?;
+            fs::create_dir(&vault)
+        };
+        if let Err(error) = prepare() {
+            panic!("cannot move {}: {error}", vault.display());
+        }
+        self.disk = SmallDisk::over(&vault, bytes, uid);
+        let run = Run::new("cp").env("PATH", std::env::var_os("PATH").unwrap_or_default());
+        run.args(["-a".as_ref(), aside.join(".").as_os_str(), vault.as_os_str()]).run().ok();
+        self.disk.is_some()
     }
 
     /// Leaves no room on the small disk until what is returned is dropped.
@@ -237,6 +256,15 @@ impl Home {
             .args(["--token-endpoint", &provider.token_endpoint(), "--scope", "api"])
             .run()
             .ok();
+    }
+
+    /// `tokctl add` of a profile with this refresh token; an issuer or endpoint is yet to be named.
+    #[track_caller]
+    pub fn add_refresh_token(&self, profile: &str, client_id: &str, refresh_token: &str) -> Run {
+        let file = self.secret_file(&format!("{profile}.refresh-token"), refresh_token);
+        self.tokctl(["add", profile, "--grant", "refresh_token", "--client-id", client_id])
+            .arg("--refresh-token-file")
+            .arg(file)
     }
 
     /// `tokctl get`, which has to work.

@@ -63,6 +63,15 @@ impl Message {
 
 /// GETs a plain http URL whose answer is JSON.
 pub fn get_json(url: &str, bearer: Option<&str>) -> Result<(u16, Value)> {
+    call("GET", url, bearer)
+}
+
+/// POSTs nothing but the URL itself; the answer is JSON.
+pub fn post_json(url: &str) -> Result<(u16, Value)> {
+    call("POST", url, None)
+}
+
+fn call(method: &str, url: &str, bearer: Option<&str>) -> Result<(u16, Value)> {
     let rest = url.strip_prefix("http://").with_context(|| format!("not plain http: {url}"))?;
     let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
     let mut stream =
@@ -72,7 +81,8 @@ pub fn get_json(url: &str, bearer: Option<&str>) -> Result<(u16, Value)> {
         bearer.map(|token| format!("Authorization: Bearer {token}\r\n")).unwrap_or_default();
     write!(
         stream,
-        "GET /{path} HTTP/1.1\r\nHost: {authority}\r\n{authorization}Connection: close\r\n\r\n"
+        "{method} /{path} HTTP/1.1\r\nHost: {authority}\r\n{authorization}Content-Length: 0\r\n\
+         Connection: close\r\n\r\n"
     )?;
     let mut bytes = Vec::new();
     BufReader::new(stream).read_to_end(&mut bytes)?;

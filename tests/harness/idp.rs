@@ -28,6 +28,8 @@ pub struct Idp {
 pub struct Settings {
     /// Seconds that a token lives; 600 unless set.
     pub token_ttl_s: Option<u32>,
+    /// How long a token request takes at least.
+    pub token_delay: Option<Duration>,
     /// https with this certificate, in place of http.
     pub tls: Option<Leaf>,
     /// The host that its issuer names; 127.0.0.1 unless set.
@@ -39,6 +41,26 @@ pub struct Settings {
 pub struct Client {
     pub id: String,
     pub secret: String,
+}
+
+/// A first refresh token, and the family that its successors will belong to.
+#[derive(Clone, Debug)]
+pub struct Minted {
+    pub refresh_token: String,
+    pub family: String,
+}
+
+/// What became of a family of refresh tokens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Family {
+    /// How often a refresh was granted.
+    pub refreshes: u64,
+    /// How often that burnt the token that was presented.
+    pub rotations: u64,
+    /// A burnt token was presented again, and so the whole family is gone.
+    pub revoked: bool,
+    /// When the last token was burnt, on CLOCK_MONOTONIC.
+    pub committed_ns: Option<u64>,
 }
 
 impl Idp {
@@ -60,11 +82,16 @@ impl Idp {
         let mut command = Command::new("node");
         command.arg("server.mjs").current_dir(&directory);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        for name in ["TOKEN_TTL", "TLS_KEY", "TLS_CERT", "TLS_HOST", "NODE_OPTIONS"] {
+        for name in
+            ["TOKEN_TTL", "TOKEN_DELAY_MS", "TLS_KEY", "TLS_CERT", "TLS_HOST", "NODE_OPTIONS"]
+        {
             command.env_remove(name);
         }
         if let Some(ttl) = settings.token_ttl_s {
             command.env("TOKEN_TTL", ttl.to_string());
+        }
+        if let Some(delay) = settings.token_delay {
+            command.env("TOKEN_DELAY_MS", delay.as_millis().to_string());
         }
         if let Some(leaf) = &settings.tls {
             command.env("TLS_KEY", &leaf.key).env("TLS_CERT", &leaf.certificate);
@@ -122,7 +149,9 @@ impl Idp {
         http::get_json(self.text("api"), Some(token)).unwrap_or_else(|error| panic!("{error:#}"))
     }
 
-    /// `basic`, `reserved` (its id and secret are full of reserved characters) or `post`.
+    /// `basic`, `reserved` (its id and secret are full of reserved characters) or `post`; and for refresh
+    /// tokens `rt` (each use burns the token), `rt-third` (every third does), `rt-none`,
+    /// or `rt-openid` (as `rt`, for client programs that insist on the scope `openid`).
     #[track_caller]
     pub fn client(&self, name: &str) -> Client {
         let known = self.ready["clients"].as_array().map(Vec::as_slice).unwrap_or_default();
@@ -143,8 +172,52 @@ impl Idp {
         }
     }
 
+    /// A refresh token of a family of its own, as a login of that client would have brought it.
+    #[track_caller]
+    pub fn mint(&self, client: &str) -> Minted {
+        let value = self.control(&format!("mint?client={client}"));
+        let text = |key: &str| value[key].as_str().unwrap_or_default().to_owned();
+        Minted { refresh_token: text("refresh_token"), family: text("family") }
+    }
+
+    #[track_caller]
+    pub fn family(&self, id: &str) -> Family {
+        family(&self.control(&format!("family?id={id}")))
+    }
+
+    /// Every family of a client.
+    #[track_caller]
+    pub fn families(&self, client: &str) -> Vec<Family> {
+        let families = self.control(&format!("families?client={client}"));
+        families.as_array().map(Vec::as_slice).unwrap_or_default().iter().map(family).collect()
+    }
+
+    /// Gives a client for refresh tokens another secret.
+    #[track_caller]
+    pub fn change_secret(&self, client: &str, secret: &str) {
+        self.control(&format!("secret?client={client}&secret={secret}"));
+    }
+
+    #[track_caller]
+    fn control(&self, what: &str) -> Value {
+        match http::post_json(&format!("{}/{what}", self.text("control"))) {
+            Ok((200, value)) => value,
+            other => panic!("the provider does not do {what}: {other:?}"),
+        }
+    }
+
     fn text(&self, key: &str) -> &str {
         self.ready[key].as_str().unwrap_or_default()
+    }
+}
+
+fn family(value: &Value) -> Family {
+    let count = |key: &str| value[key].as_u64().unwrap_or_default();
+    Family {
+        refreshes: count("refreshes"),
+        rotations: count("rotations"),
+        revoked: value["revoked"] == true,
+        committed_ns: value["committed_ns"].as_str().and_then(|text| text.parse().ok()),
     }
 }
 
@@ -178,13 +251,24 @@ mod tests {
     }
 
     #[test]
+    fn a_minted_refresh_token_begins_a_family() {
+        let idp = Idp::start();
+        let minted = idp.mint("rt");
+        assert!(!minted.refresh_token.is_empty());
+        let untouched = Family { refreshes: 0, rotations: 0, revoked: false, committed_ns: None };
+        assert_eq!(idp.family(&minted.family), untouched);
+        assert_eq!(idp.families("rt"), [untouched]);
+        assert_eq!(idp.families("rt-none"), []);
+    }
+
+    #[test]
     fn the_provider_speaks_tls_with_a_certificate_of_ours() {
         let ca = PrivateCa::new().unwrap();
         let leaf = ca.leaf(&["127.0.0.1", "localhost"]).unwrap();
         let idp = Idp::start_with(&Settings {
             tls: Some(leaf),
             host: Some("localhost".into()),
-            token_ttl_s: None,
+            ..Settings::default()
         });
         assert!(idp.issuer().starts_with("https://localhost:"), "{idp:?}");
         assert_eq!(idp.token_requests(), Vec::<Value>::new());

@@ -12,6 +12,8 @@ pub mod machine;
 pub mod process;
 pub mod provider;
 pub mod pty;
+pub mod rotation;
+pub mod trace;
 pub mod wait;
 pub mod wire;
 

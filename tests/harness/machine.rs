@@ -4,6 +4,7 @@
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
@@ -29,6 +30,11 @@ pub fn not_run(reason: &str) {
     }
 }
 
+/// How large a test is to be: what a variable says, or its usual size.
+pub fn number_from(variable: &str, usual: u64) -> u64 {
+    std::env::var(variable).ok().and_then(|text| text.parse().ok()).unwrap_or(usual)
+}
+
 /// Whether the test may act as other users and mount things. Says so when it may not.
 #[track_caller]
 pub fn is_root(what_for: &str) -> bool {
@@ -37,6 +43,48 @@ pub fn is_root(what_for: &str) -> bool {
         not_run(&format!("only root can {what_for}"));
     }
     root
+}
+
+/// The words before a command that gives it a boot clock which is so many seconds ahead. `None`, said with the
+/// reason, where time namespaces are not to be had.
+#[track_caller]
+pub fn boot_clock_ahead(seconds: u64) -> Option<Vec<String>> {
+    let words = |more: &[&str]| {
+        let mut words = vec!["unshare".to_owned()];
+        words.extend(more.iter().map(|&word| word.to_owned()));
+        words.extend(["-T", "--boottime", &seconds.to_string(), "--"].map(str::to_owned));
+        words
+    };
+    // Root may as it is; others in a user namespace of their own, where that is allowed.
+    let tries = [words(&[]), words(&["--map-current-user"])];
+    let works = |words: &Vec<String>| {
+        let mut command = Command::new(&words[0]);
+        command.args(&words[1..]).arg("true").stderr(Stdio::null());
+        command.status().is_ok_and(|status| status.success())
+    };
+    let found = tries.into_iter().find(works);
+    if found.is_none() {
+        not_run("`unshare -T` is not allowed (root may)");
+    }
+    found
+}
+
+/// A library that moves the wall clock of a program which loads it by what a file says, compiled into a
+/// directory. `None`, said with the reason, where there is no compiler.
+#[track_caller]
+pub fn wall_clock_library(into: &Path) -> Option<PathBuf> {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("clock/wall.c");
+    let library = into.join("wall.so");
+    let mut command = Command::new("cc");
+    command.args(["-O2", "-shared", "-fPIC", "-Wall", "-Wextra", "-Werror", "-o"]);
+    match command.arg(&library).arg(&source).output() {
+        Ok(output) if output.status.success() => Some(library),
+        Ok(output) => panic!("wall.c: {}", String::from_utf8_lossy(&output.stderr)),
+        Err(error) => {
+            not_run(&format!("`cc`, which every build of Rust has, does not run: {error}"));
+            None
+        }
+    }
 }
 
 /// A file system of a few pages, to be filled.
@@ -74,7 +122,8 @@ impl SmallDisk {
     /// Takes all the room that is left; dropping what is returned gives it back.
     #[track_caller]
     pub fn fill(&self) -> Ballast {
-        let path = self.at.join("ballast");
+        // Not the name of a file that the agent keeps.
+        let path = self.at.join("filler");
         let block = [0; 4096];
         let mut file = match std::fs::File::create(&path) {
             Ok(file) => file,

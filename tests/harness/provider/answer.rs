@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde_json::Value;
+
 /// One way to answer.
 #[derive(Clone, Debug)]
 pub enum Answer {
@@ -17,6 +19,12 @@ pub enum Answer {
     CloseAfterHeaders,
     /// Closes the connection without a word.
     Close,
+    /// Does as the standards say, a refresh token's exchange included, and then closes without a word.
+    CommitAndClose,
+    /// As the standards say, but closes in the middle of the answer's body.
+    Torn,
+    /// As the standards say, but with the answer changed.
+    Changed(fn(&mut Value)),
 }
 
 impl Answer {

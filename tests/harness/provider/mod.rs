@@ -5,6 +5,7 @@
 
 mod answer;
 mod received;
+mod refresh;
 mod serve;
 mod token;
 
@@ -78,6 +79,7 @@ struct State {
     requests: Vec<Received>,
     /// Token requests that were answered with a token.
     tokens: BTreeMap<String, Issued>,
+    refresh_tokens: refresh::RefreshTokens,
     issued: u64,
     open: BTreeMap<u64, TcpStream>,
 }
@@ -127,6 +129,7 @@ impl Provider {
                 hanging: 0,
                 requests: Vec::new(),
                 tokens: BTreeMap::new(),
+                refresh_tokens: refresh::RefreshTokens::default(),
                 issued: 0,
                 open: BTreeMap::new(),
             }),
@@ -195,6 +198,29 @@ impl Provider {
     #[track_caller]
     pub fn wait_for_hanging(&self, count: usize) {
         self.wait_for(&format!("{count} requests hang"), |state| state.hanging >= count);
+    }
+
+    /// A refresh token of a family of its own, as a login would have brought it. Each use burns it.
+    pub fn mint_refresh_token(&self) -> String {
+        self.shared.state().refresh_tokens.first()
+    }
+
+    /// How often a refresh token was exchanged for its successor.
+    pub fn rotations(&self) -> u64 {
+        self.shared.state().refresh_tokens.rotations()
+    }
+
+    /// How many families ended because a burnt refresh token was presented again.
+    pub fn revoked_families(&self) -> usize {
+        self.shared.state().refresh_tokens.revoked()
+    }
+
+    /// Waits until so many refresh tokens were exchanged, whether or not anybody heard of it.
+    #[track_caller]
+    pub fn wait_for_rotations(&self, count: u64) {
+        self.wait_for(&format!("{count} rotations come"), |state| {
+            state.refresh_tokens.rotations() >= count
+        });
     }
 
     /// Whether the token was issued here and has not expired.

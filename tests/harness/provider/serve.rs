@@ -96,8 +96,12 @@ fn token_request(shared: &Shared, stream: &TcpStream, message: &Message) -> io::
             false => state.next.remove(0),
         }
     };
+    let mut end = End::Whole;
     match answer {
         Answer::Token => {}
+        Answer::CommitAndClose => end = End::Nothing,
+        Answer::Torn => end = End::Half,
+        Answer::Changed(change) => end = End::Changed(change),
         Answer::Hang => hang(shared, None),
         Answer::Late(wait) => hang(shared, Some(wait)),
         Answer::Canned { status, headers, body } => {
@@ -116,9 +120,30 @@ fn token_request(shared: &Shared, stream: &TcpStream, message: &Message) -> io::
     if shared.stopping.load(Ordering::SeqCst) {
         return Ok(false);
     }
-    let answer = token::token(shared, &mut shared.state(), &received);
-    reply(stream, answer)?;
+    let (status, mut body) = token::token(shared, &mut shared.state(), &received);
+    shared.changed.notify_all();
+    match end {
+        End::Whole => {}
+        End::Changed(change) => change(&mut body),
+        End::Nothing => return Ok(false),
+        End::Half => {
+            let text = body.to_string();
+            let (mut stream, half) = (stream, &text[..text.len() / 2]);
+            let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length";
+            write!(stream, "{head}: {}\r\n\r\n{half}", text.len())?;
+            return Ok(false);
+        }
+    }
+    reply(stream, (status, body))?;
     Ok(true)
+}
+
+/// How an answer leaves.
+enum End {
+    Whole,
+    Changed(fn(&mut Value)),
+    Half,
+    Nothing,
 }
 
 /// Waits for the next release, for the time to be over, or for the end.

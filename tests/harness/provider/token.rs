@@ -7,11 +7,13 @@ use serde_json::{Value, json};
 use super::received::Received;
 use super::{Issued, Shared, State};
 
-/// RFC 6749 section 4.4: issues a token or says why not.
+/// RFC 6749 sections 4.4 and 6: issues a token or says why not.
 pub(super) fn token(shared: &Shared, state: &mut State, request: &Received) -> (u16, Value) {
-    if request.param("grant_type") != Some("client_credentials") {
-        return (400, json!({ "error": "unsupported_grant_type" }));
-    }
+    let presented = match request.param("grant_type") {
+        Some("client_credentials") => None,
+        Some("refresh_token") => Some(request.param("refresh_token").unwrap_or_default()),
+        _ => return (400, json!({ "error": "unsupported_grant_type" })),
+    };
     let Some((client_id, secret)) = request.client() else {
         return (401, json!({ "error": "invalid_client", "error_description": "no client" }));
     };
@@ -19,17 +21,24 @@ pub(super) fn token(shared: &Shared, state: &mut State, request: &Received) -> (
         let description = "client authentication failed";
         return (401, json!({ "error": "invalid_client", "error_description": description }));
     }
+    let successor = match presented.map(|presented| state.refresh_tokens.exchange(presented)) {
+        Some(None) => return (400, json!({ "error": "invalid_grant" })),
+        successor => successor.flatten(),
+    };
     state.issued += 1;
     let scope = request.param("scope").unwrap_or_default().to_owned();
     let token = format!("{client_id}-{:04}-{:016x}", state.issued, unguessable());
     let issued =
         Issued { client_id: client_id.to_owned(), scope, expires: Instant::now() + state.lifetime };
-    let body = json!({
+    let mut body = json!({
         "access_token": token,
         "token_type": "Bearer",
         "expires_in": state.lifetime.as_secs(),
         "scope": issued.scope,
     });
+    if let Some(successor) = successor {
+        body["refresh_token"] = successor.into();
+    }
     state.tokens.insert(token, issued);
     (200, body)
 }
@@ -54,14 +63,14 @@ pub(super) fn metadata(shared: &Shared) -> Value {
     json!({
         "issuer": issuer,
         "token_endpoint": format!("{issuer}/token"),
-        "grant_types_supported": ["client_credentials"],
+        "grant_types_supported": ["client_credentials", "refresh_token"],
         "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
         "response_types_supported": [],
     })
 }
 
 /// Tokens of two providers, or of one that was started again, are never the same.
-fn unguessable() -> u64 {
+pub(super) fn unguessable() -> u64 {
     use std::hash::{BuildHasher, RandomState};
     RandomState::new().hash_one(Instant::now())
 }
