@@ -8,7 +8,7 @@ use anyhow::Result;
 use crate::run::{cargo, run};
 
 pub(crate) fn golden() -> Result<ExitCode> {
-    run(cargo(["test", "--package", "tokctl-proto", "--test", "golden"])
+    run(cargo(["test", "--package", "tokctl-proto", "--test", "messages"])
         .env("TOKCTL_GOLDEN", "write"))?;
     Ok(ExitCode::SUCCESS)
 }

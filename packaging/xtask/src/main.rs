@@ -22,9 +22,10 @@ Usage: cargo xtask COMMAND
                   and its renewals as they happen; --keep leaves it running
   install         builds the static client and the agent and puts them into ~/.local/bin
   test            installs what the tests need and runs everything
-  bench           how fast `tokctl get` is, as ratios; `bench --rounds N`
+  bench           how fast it is, as ratios; `bench [PART...] [--rounds N]`
   golden          writes the wire's golden files again
-  sweep           the large sizes: many seeds of the simulator; `sweep --seeds N`
+  seeds N         N histories of the simulator; names the one that fails
+  sweep           the large sizes, with a report; `sweep [PART...] [--seeds N]`
 ";
 
 fn main() -> ExitCode {
@@ -44,14 +45,13 @@ fn dispatch(arguments: Vec<String>) -> Result<ExitCode> {
         ["demo", "--keep"] => demo::demo(demo::After::Keep),
         ["install"] => install::install(),
         ["test"] => test::test(),
-        ["bench"] => bench::bench(bench::ROUNDS),
-        ["bench", "--rounds", rounds] => bench::bench(rounds.parse()?),
         ["bench", "echo-server", socket, bytes] => {
             bench::echo::serve(socket.as_ref(), bytes.parse()?)
         }
+        ["bench", words @ ..] => bench::bench(words),
         ["golden"] => golden::golden(),
-        ["sweep"] => sweep::sweep(sweep::SEEDS),
-        ["sweep", "--seeds", seeds] => sweep::sweep(seeds.parse()?),
+        ["seeds", number] => sweep::seeds::seeds(number.parse()?),
+        ["sweep", words @ ..] => sweep::sweep(words),
         [] | ["help" | "--help" | "-h"] => {
             say!("{USAGE}");
             Ok(ExitCode::SUCCESS)

@@ -13,10 +13,11 @@ use crate::run::{cargo, read, run, shown, target_dir, top, which};
 use crate::say::say;
 
 /// Programs that tests or the bench run, and the Debian packages they come in.
-const PROGRAMS: [(&str, &str, &str); 3] = [
+const PROGRAMS: [(&str, &str, &str); 4] = [
     ("age", "age", "the vault's files are opened with the stock program"),
     ("setsid", "util-linux", "a terminal of its own for programs that prompt"),
     ("npm", "npm", "the certified provider"),
+    ("python3", "python3", "the script that does without tokctl, for comparison"),
 ];
 
 /// What came of the whole run.
@@ -34,7 +35,7 @@ pub(crate) fn test() -> Result<ExitCode> {
     std::fs::create_dir_all(target_dir()?.join("tmp"))?;
     std::fs::write(&not_run, "")?;
 
-    summary.step("Debian packages", debian_packages);
+    summary.step("Debian packages", || debian_packages(&PROGRAMS));
     summary.step("npm packages of the provider", npm_packages);
     summary.step("formatting", || component("fmt", &["fmt", "--check"]));
     summary.step("lints", || {
@@ -70,7 +71,7 @@ impl Summary {
         self.step("tests", || {
             let mut command = cargo(["test", "--workspace", "--no-fail-fast"]);
             command.env(NOT_RUN_FILE, not_run);
-            watched(&mut command, &mut counts)
+            watched(&mut command, &mut counts, |_| {})
         });
         [self.passed, self.failed, self.ignored] = counts;
     }
@@ -98,8 +99,13 @@ impl Summary {
     }
 }
 
-/// Runs `cargo test`, shows what it prints, and adds up its closing lines: passed, failed, ignored.
-fn watched(command: &mut Command, counts: &mut [u64; 3]) -> Result<()> {
+/// Runs `cargo test`, shows what it prints, line by line to `seen` too, and adds up its closing lines: passed,
+/// failed, ignored.
+pub(crate) fn watched(
+    command: &mut Command,
+    counts: &mut [u64; 3],
+    mut seen: impl FnMut(&str),
+) -> Result<()> {
     let shown = shown(command);
     say!("+ {shown}");
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
@@ -107,6 +113,7 @@ fn watched(command: &mut Command, counts: &mut [u64; 3]) -> Result<()> {
     for line in BufReader::new(stdout).split(b'\n') {
         let line = String::from_utf8_lossy(&line?).into_owned();
         say!("{line}");
+        seen(&line);
         if line.starts_with("test result: ") {
             for (count, name) in counts.iter_mut().zip(["passed", "failed", "ignored"]) {
                 *count += number_before(&line, name);
@@ -128,9 +135,9 @@ fn number_before(line: &str, name: &str) -> u64 {
 }
 
 /// Installs the missing ones where that is possible, and names them where it is not.
-fn debian_packages() -> Result<()> {
+pub(crate) fn debian_packages(programs: &[(&str, &str, &str)]) -> Result<()> {
     let missing: Vec<_> =
-        PROGRAMS.into_iter().filter(|&(program, ..)| which(program).is_none()).collect();
+        programs.iter().copied().filter(|&(program, ..)| which(program).is_none()).collect();
     if missing.is_empty() {
         say!("all there");
         return Ok(());

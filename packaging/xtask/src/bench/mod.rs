@@ -4,8 +4,10 @@
 
 mod core;
 pub(crate) mod echo;
+mod entries;
 mod floor;
 mod idle;
+mod many;
 mod round_trip;
 mod ssh;
 mod start;
@@ -13,7 +15,7 @@ mod start;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result, bail};
 use tokctl_tests::Home;
 use tokctl_tests::bin::Programs;
 use tokctl_tests::provider::{Answer, CLIENT_ID, CLIENT_SECRET, Provider};
@@ -23,12 +25,18 @@ use crate::run::succeed;
 use crate::say::say;
 
 /// Enough for medians that agree within a few hundredths.
-pub(crate) const ROUNDS: u32 = 300;
+const ROUNDS: u32 = 300;
 /// A token whose answer is about 1 KiB, as a signed one is.
 const TOKEN_BYTES: usize = 920;
 const PROFILES: usize = 10;
 
-pub(crate) fn bench(rounds: u32) -> Result<ExitCode> {
+/// What is measured, in this order.
+const PARTS: [&str; 5] = ["start", "kept", "idle", "entries", "many"];
+
+/// `[PART…] [--rounds N]`; without a part, all of them.
+pub(crate) fn bench(words: &[&str]) -> Result<ExitCode> {
+    let (chosen, rounds) = parse(words)?;
+    let is_chosen = |part| chosen.is_empty() || chosen.contains(&part);
     let release = install::release()?;
     say!("\n== the client is {}", release.linking);
 
@@ -36,6 +44,49 @@ pub(crate) fn bench(rounds: u32) -> Result<ExitCode> {
     let programs =
         Programs { directory: bin.path().to_owned(), tokctl: release.tokctl, agent: release.agent };
     let programs = programs.copied_to(bin.path())?;
+
+    let mut aims = Vec::new();
+    if ["start", "kept", "idle"].into_iter().any(is_chosen) {
+        let (home, _provider) = in_use(programs.clone())?;
+        if is_chosen("start") {
+            aims.extend(start::measure(&home, rounds)?);
+        }
+        if is_chosen("kept") {
+            aims.extend(round_trip::measure(&home, rounds)?);
+        }
+        if is_chosen("idle") {
+            aims.extend(idle::measure(&home)?);
+        }
+    }
+    if is_chosen("entries") {
+        aims.extend(entries::measure(&programs)?);
+    }
+    if is_chosen("many") {
+        aims.extend(many::measure()?);
+    }
+
+    say!("\n== summary");
+    for aim in aims {
+        say!("{aim}");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn parse<'a>(words: &[&'a str]) -> Result<(Vec<&'a str>, u32)> {
+    let (mut chosen, mut rounds) = (Vec::new(), ROUNDS);
+    let mut words = words.iter().copied();
+    while let Some(word) = words.next() {
+        match word {
+            "--rounds" => rounds = words.next().context("`--rounds` needs a number")?.parse()?,
+            part if PARTS.contains(&part) => chosen.push(part),
+            _ => bail!("there is no part `{word}`; there are {}", PARTS.join(", ")),
+        }
+    }
+    Ok((chosen, rounds))
+}
+
+/// A home with a running agent and a few profiles whose tokens are cached.
+fn in_use(programs: Programs) -> Result<(Home, Provider)> {
     let home = Home::with_programs(programs, None)?;
     let provider = Provider::try_start(tokctl_tests::provider::Settings::default())?;
     let token = "t".repeat(TOKEN_BYTES);
@@ -50,17 +101,7 @@ pub(crate) fn bench(rounds: u32) -> Result<ExitCode> {
         succeed(add.args(["--token-endpoint", &provider.token_endpoint()]))?;
         succeed(home.tokctl(["get", &profile]))?;
     }
-
-    let mut aims = Vec::new();
-    aims.extend(start::measure(&home, rounds)?);
-    aims.extend(round_trip::measure(&home, rounds)?);
-    aims.extend(idle::measure(&home)?);
-
-    say!("\n== summary");
-    for aim in aims {
-        say!("{aim}");
-    }
-    Ok(ExitCode::SUCCESS)
+    Ok((home, provider))
 }
 
 /// A number, what it should be, and whether it is.
@@ -111,6 +152,18 @@ mod tests {
     fn the_median_is_in_the_middle() {
         for (values, middle) in [(&[3.0, 1.0, 2.0][..], 2.0), (&[4.0, 1.0, 2.0, 3.0], 2.5)] {
             assert!((median(values) - middle).abs() < f64::EPSILON, "{values:?}");
+        }
+    }
+
+    #[test]
+    fn parts_and_rounds_are_chosen_in_any_order() {
+        for (words, parts, rounds) in
+            [(&[][..], &[][..], ROUNDS), (&["many", "--rounds", "7", "idle"], &["many", "idle"], 7)]
+        {
+            assert_eq!(parse(words).unwrap(), (parts.to_vec(), rounds), "{words:?}");
+        }
+        for words in [&["menny"][..], &["--rounds"], &["--rounds", "few"]] {
+            assert!(parse(words).is_err(), "{words:?}");
         }
     }
 
