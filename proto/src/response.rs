@@ -98,7 +98,8 @@ pub struct StatusRow<'a> {
 pub struct StatusRow2<'a> {
     #[serde(borrow)]
     pub profile: Cow<'a, str>,
-    /// As in [`StatusRow`], and `login` where a person is needed, `cooling` while the API said to slow down.
+    /// As in [`StatusRow`], and `login` where a person is needed, `cooling` while the API said to slow down,
+    /// `pool` where its members have the tokens.
     #[serde(borrow)]
     pub state: Cow<'a, str>,
     /// Unix seconds; null when there is no token.
@@ -295,7 +296,7 @@ pub struct Agent<'a> {
     pub socket: Cow<'a, str>,
     #[serde(borrow)]
     pub vault: Cow<'a, str>,
-    /// `none`, `sealed`, `unlocked`; text, so that it can grow.
+    /// `none`, `sealed`, `sealing` until a renewal under way is saved, `unlocked`; text, so that it can grow.
     #[serde(borrow)]
     pub state: Cow<'a, str>,
     /// Unix seconds.

@@ -353,13 +353,7 @@ impl Core {
     }
 
     /// Takes a token, at least of this age, as the newest of its key.
-    pub(crate) fn adopt(
-        &mut self,
-        key: &Arc<TokenKey>,
-        token: Arc<Token>,
-        age: Duration,
-        saving: Saving,
-    ) {
+    pub(crate) fn adopt(&mut self, key: &Arc<TokenKey>, token: Arc<Token>, age: Duration) {
         let lifetime = token.expires_at.map(|end| end.since(token.issued_at));
         let lead = self.jittered_lead(&key.profile, lifetime);
         let times = Times::of(self.now, token.issued_at, token.expires_at, age, lead);
@@ -373,7 +367,7 @@ impl Core {
         }
         state.times = Some(known.unwrap_or(times));
         state.token = Some(token);
-        state.saving = saving;
+        state.saving = Saving::Saved;
         state.is_wanted = false;
         self.touch_key(key);
         self.touch_schedule();

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use tokctl_proto::{Failure, Kind, Now, TokenKey};
+use tokctl_proto::{Failure, Kind, Now, ProfileName, TokenKey};
 
 use crate::core::{Core, Saved};
 use crate::effect::{Credential, Effect, Kept};
@@ -32,7 +32,7 @@ pub(crate) struct Flight {
     begun: Now,
     /// The profile's revision when it was sent.
     revision: u64,
-    /// Whether a refresh token is presented, and for the how manieth time without an answer on the disk.
+    /// Whether a refresh token is presented, and how often it was by then without an answer on the disk.
     tries: Option<u32>,
     credential: Credential,
     pub(crate) worth: Worth,
@@ -191,8 +191,9 @@ impl Core {
             return;
         }
         let (key, credential) = (flight.key.as_ref().clone(), flight.credential);
+        let tries = flight.tries.unwrap_or_default();
         flight.step = Step::Sent;
-        self.set_tries(attempt, |tries| tries);
+        self.set_tries(&profile, worth, tries);
         self.effects.push(Effect::Send { attempt, key, credential });
     }
 
@@ -287,20 +288,16 @@ impl Core {
 
     /// What was intended spent nothing.
     fn withdraw(&mut self, attempt: AttemptId) {
-        self.set_tries(attempt, |tries| tries.saturating_sub(1));
         let Some(flight) = self.flights.get(&attempt) else { return };
         let tries = flight.tries.unwrap_or_default().saturating_sub(1);
-        let profile = flight.key.profile.clone();
+        let (profile, worth) = (flight.key.profile.clone(), flight.worth);
+        self.set_tries(&profile, worth, tries);
         self.effects.push(Effect::Withdraw { attempt, profile, tries });
     }
 
-    fn set_tries(&mut self, attempt: AttemptId, of: impl FnOnce(u32) -> u32) {
-        let Some(flight) = self.flights.get(&attempt) else { return };
-        let (profile, tries) = (flight.key.profile.clone(), of(flight.tries.unwrap_or_default()));
-        if flight.worth != Worth::Everything {
-            return;
-        }
-        if let Some(token) = self.refresh_mut(&profile) {
+    /// Keeps in step with the disk, unless another token is there by now.
+    fn set_tries(&mut self, profile: &ProfileName, worth: Worth, tries: u32) {
+        if let Some(token) = self.refresh_mut(profile).filter(|_| worth == Worth::Everything) {
             token.tries = tries;
         }
     }

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use tokctl_proto::{Failure, Kind, ProfileName, Secret};
 
-use crate::core::Core;
+use crate::core::{Core, Rebuild};
 use crate::effect::{Effect, Reply};
 use crate::event::{Get, Refresh, RequestId, Vault, VaultChange};
 use crate::flight::{Flight, Worth};
@@ -363,8 +363,7 @@ impl Core {
             self.open(vault);
             return;
         }
-        let is_saving = self.lanes.values().any(|lane| lane.unsaved.is_some());
-        if is_saving || self.flights.values().any(Flight::is_rotation) {
+        if self.flights.values().any(Flight::is_rotation) {
             return;
         }
         self.lock.state = State::Sealed(vault);
@@ -392,6 +391,10 @@ impl Core {
 
     fn wipe(&mut self) {
         self.entries.clear();
+        // What had not been read by then is read after the next first answer.
+        if self.rebuild != Rebuild::None {
+            self.rebuild = Rebuild::Wanted;
+        }
         for key in self.keys.values_mut() {
             key.token = None;
             key.saving = Saving::Saved;

@@ -339,7 +339,7 @@ impl Core {
             self.lanes.entry(LaneId::of(source, &key)).or_default();
         }
         let used = token.issued_at;
-        self.adopt(&key, Arc::new(token), Duration::ZERO, Saving::Saved);
+        self.adopt(&key, Arc::new(token), Duration::ZERO);
         if let Some(state) = self.keys.get_mut(&key) {
             state.last_used.get_or_insert(used);
         }

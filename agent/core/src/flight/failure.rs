@@ -29,7 +29,8 @@ impl Core {
             // about it.
             trouble.cause = Cause::Other;
             let refresh = Some(Refreshed { successor: Some(Arc::new(*successor)) });
-            let kept = Kept { token: None, refresh, promote: false };
+            let promote = flight.credential == Credential::Next;
+            let kept = Kept { token: None, refresh, promote };
             self.save_rotation(attempt, Landing { kept, obtained: Err(trouble) });
             return;
         }
@@ -50,7 +51,7 @@ impl Core {
     }
 
     /// The client's secret was refused: tries the one that waits beside it, once.
-    pub(super) fn try_next(&mut self, attempt: AttemptId, trouble: &Trouble) -> bool {
+    fn try_next(&mut self, attempt: AttemptId, trouble: &Trouble) -> bool {
         let open = self.lock.is_open() && !self.is_stopping;
         let Some(flight) = self.flights.get(&attempt) else { return false };
         let has_next = self.facts(&flight.key.profile).is_some_and(|facts| facts.has_next);
@@ -78,7 +79,7 @@ impl Core {
         match result {
             Ok(Burial::Superseded) => {
                 // Somebody stored another while this one was refused: it is read and tried.
-                self.entries.remove(&profile);
+                self.outdate(&profile);
                 self.land(attempt);
                 self.load_if_needed(&profile);
             }

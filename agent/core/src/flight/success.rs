@@ -67,7 +67,7 @@ impl Core {
                 let is_wanted = current == Some(revision) && self.lock.is_writable();
                 let token = kept.token.filter(|_| is_wanted).filter(is_news);
                 if let Some(token) = token {
-                    self.succeeded(&lane, &key, token, age, Saving::Saved);
+                    self.succeeded(&lane, &key, token, age);
                 }
                 self.land(attempt);
             }
@@ -87,7 +87,7 @@ impl Core {
         if is_wanted && obtained.token.revision == revision {
             self.note_success(attempt, &obtained);
             let token = Arc::new(obtained.token);
-            self.succeeded(&lane, &key, Arc::clone(&token), age, Saving::Saved);
+            self.succeeded(&lane, &key, Arc::clone(&token), age);
             let save = self.save_token(&key, token, promote);
             if let Some(state) = self.keys.get_mut(&key) {
                 state.saving = Saving::UnderWay { save, failures: 0 };
@@ -119,14 +119,7 @@ impl Core {
         };
     }
 
-    pub(super) fn succeeded(
-        &mut self,
-        id: &LaneId,
-        key: &Arc<TokenKey>,
-        token: Arc<Token>,
-        age: Duration,
-        saving: Saving,
-    ) {
+    fn succeeded(&mut self, id: &LaneId, key: &Arc<TokenKey>, token: Arc<Token>, age: Duration) {
         let lifetime = token.expires_at.map(|end| end.since(token.issued_at));
         let spaced_until = self.now.boot.plus(policy::spacing(lifetime));
         let insisted_until = self.now.boot.plus(backoff::DELAY_MIN).min(spaced_until);
@@ -136,7 +129,7 @@ impl Core {
         if !self.keys.contains_key(key) {
             self.make_room(&key.profile);
         }
-        self.adopt(key, token, age, saving);
+        self.adopt(key, token, age);
         if let Some(state) = self.keys.get_mut(key) {
             state.obtained += 1;
             state.spaced_until = spaced_until;
@@ -163,7 +156,7 @@ impl Core {
         }
     }
 
-    pub(super) fn note_refreshed(&mut self, profile: &ProfileName, kept: &Kept) {
+    fn note_refreshed(&mut self, profile: &ProfileName, kept: &Kept) {
         let now = self.now.wall;
         if kept.promote {
             self.promoted(profile);
