@@ -156,6 +156,7 @@ impl Connection {
             Response::Ask(ask) => {
                 Heard::Asked(handler.ask(&ask, Agent { socket: descriptor(&self.stream) })?)
             }
+            Response::AskSubject(ask) => Heard::Asked(Reply::Answer(handler.subject(&ask)?)),
             Response::Done(_) => Heard::Done,
             Response::Error(failure) => Heard::Refused(failure.into_owned().into()),
         };

@@ -3,7 +3,7 @@
 use std::os::fd::{AsFd, BorrowedFd};
 
 use tokctl_proto::Secret;
-use tokctl_proto::response::{Ask, Item, Progress};
+use tokctl_proto::response::{Ask, AskSubject, Item, Progress};
 
 use crate::error::Error;
 
@@ -23,6 +23,12 @@ pub trait Handler {
     /// A question. An error ends the request and the connection.
     fn ask(&mut self, _ask: &Ask<'_>, _agent: Agent<'_>) -> Result<Reply, Error> {
         Ok(Reply::Cancel)
+    }
+
+    /// A token of this process's environment that a token is exchanged for. An error ends the request and the
+    /// connection.
+    fn subject(&mut self, _ask: &AskSubject<'_>) -> Result<Secret, Error> {
+        Err(Error::Unexpected)
     }
 }
 

@@ -54,6 +54,16 @@ kinds! {
     LoginRequired = "login_required" exits 5,
     /// The profile has no secret, or none that fits.
     SecretRequired = "secret_required" exits 5,
+    /// The exchange needs a subject token, and nobody has brought one.
+    SubjectRequired = "subject_required" exits 5,
+    /// A login was begun, and nobody finished it in time.
+    LoginExpired = "login_expired" exits 5,
+    /// The person, or the provider in their place, said no to a login.
+    LoginDenied = "login_denied" exits 6,
+    /// The provider granted less scope than was asked for.
+    ScopeMissing = "scope_missing" exits 6,
+    /// The token is bound to a key, so it is of no use without a proof.
+    SenderConstrained = "sender_constrained" exits 2,
     /// The provider refused the client, the scope or the grant.
     ProviderRefused = "provider_refused" exits 6,
     /// No connection: name, route, TLS, time-out.

@@ -9,6 +9,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::secret::SecretStr;
 
+mod login;
+mod obtain;
+mod setup;
+
+pub use login::{Login, Logout, Purge, Remove2, Revoke};
+pub use obtain::{DpopFor, DryRun, Get3, Inspect};
+pub use setup::{Add3, Import, Presets, Show2};
+
 /// One request. `Answer` and `Cancel` belong to the request under way.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -60,6 +68,29 @@ pub enum Request<'a> {
     SetSecret2(SetSecret2<'a>),
     #[serde(borrow)]
     Add2(Add2<'a>),
+    #[serde(borrow)]
+    Get3(Get3<'a>),
+    #[serde(borrow)]
+    Login(Login<'a>),
+    #[serde(borrow)]
+    Revoke(Revoke<'a>),
+    #[serde(borrow)]
+    Logout(Logout<'a>),
+    #[serde(borrow)]
+    Remove2(Remove2<'a>),
+    Purge(Purge),
+    #[serde(borrow)]
+    Add3(Add3<'a>),
+    #[serde(borrow)]
+    Import(Import<'a>),
+    #[serde(borrow)]
+    Show2(Show2<'a>),
+    #[serde(borrow)]
+    Presets(Presets<'a>),
+    #[serde(borrow)]
+    DryRun(DryRun<'a>),
+    #[serde(borrow)]
+    Inspect(Inspect<'a>),
 }
 
 /// Asks for an access token.

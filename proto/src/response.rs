@@ -9,6 +9,14 @@ use serde::{Deserialize, Serialize};
 use crate::error::WireFailure;
 use crate::secret::SecretStr;
 
+mod login;
+mod setup;
+mod token;
+
+pub use login::{AskSubject, LoginStep};
+pub use setup::{HttpRequest, Imported, Preset, PublicKey, Question, Setting};
+pub use token::{Inspected, Token3};
+
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Response<'a> {
@@ -25,6 +33,9 @@ pub enum Response<'a> {
     Done(Done<'a>),
     #[serde(borrow)]
     Error(WireFailure<'a>),
+    /// A token that only the client can bring. It is asked for of whoever waits for a token, interactive or not.
+    #[serde(borrow)]
+    AskSubject(AskSubject<'a>),
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -57,6 +68,18 @@ pub enum Item<'a> {
     Status2(StatusRow2<'a>),
     #[serde(borrow)]
     Attempt(AttemptRow<'a>),
+    #[serde(borrow)]
+    Login(LoginStep<'a>),
+    #[serde(borrow)]
+    PublicKey(PublicKey<'a>),
+    #[serde(borrow)]
+    HttpRequest(HttpRequest<'a>),
+    #[serde(borrow)]
+    Imported(Imported<'a>),
+    #[serde(borrow)]
+    Setting(Setting<'a>),
+    #[serde(borrow)]
+    Preset(Preset<'a>),
 }
 
 /// A profile as `list` shows it.
@@ -181,6 +204,10 @@ pub enum Done<'a> {
     Token2(Token2<'a>),
     #[serde(borrow)]
     Why(Why<'a>),
+    #[serde(borrow)]
+    Token3(Token3<'a>),
+    #[serde(borrow)]
+    Inspected(Inspected<'a>),
 }
 
 /// An access token, good now.

@@ -17,6 +17,17 @@ pub(super) fn endpoint(text: &str, http_loopback: bool) -> Result<Url, Broken> {
     Ok(url)
 }
 
+/// A redirect URI as it was registered: http to this machine (RFC 8252 section 7.3), or https, where the person
+/// pastes the address that the browser ended at.
+pub(super) fn redirect_uri(text: &str) -> Result<Url, Broken> {
+    let url = web(text)?;
+    match url.scheme() == "https" || is_loopback(&url) {
+        true => Ok(url),
+        false => Err(Broken::new("is plain http to another machine")
+            .hint("use `http://127.0.0.1/`, with the port that was registered if there is one")),
+    }
+}
+
 /// An issuer: neither query nor fragment (RFC 8414 section 2).
 pub(super) fn issuer(text: &str, http_loopback: bool) -> Result<Url, Broken> {
     let url = endpoint(text, http_loopback)?;

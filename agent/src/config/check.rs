@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 use tokctl_proto::token::{is_scope, is_token};
 
 use super::error::Broken;
+use super::template;
 
 /// Parameters that tokctl sets itself, each with what to do instead.
 const RESERVED: &[(&str, &str)] = &[
-    ("grant_type", "the key `grant` decides it"),
+    ("grant_type", "the key `grant` decides it, and `grant_type` what it is called"),
     ("client_id", "set the key `client_id`"),
     ("client_secret", "store it with `tokctl set-secret`"),
     ("refresh_token", "store it with `tokctl set-secret`"),
@@ -77,6 +78,39 @@ pub(super) fn ca_file(text: &str) -> Result<PathBuf, Broken> {
     }
     let broken = Broken::new("must be an absolute path");
     Err(if text.starts_with('~') { broken.hint("`~` is not expanded here") } else { broken })
+}
+
+/// Text that goes into a request or a JWT as it is.
+pub(super) fn plain_text(text: &str) -> Result<String, Broken> {
+    if text.chars().any(char::is_control) {
+        return Err(Broken::new("must not hold control characters"));
+    }
+    Ok(text.to_owned())
+}
+
+/// A program, or an argument of it.
+pub(super) fn argument(text: &str) -> Result<String, Broken> {
+    match text.contains('\0') {
+        true => Err(Broken::new("must not hold a NUL")),
+        false => Ok(text.to_owned()),
+    }
+}
+
+/// A dotted path into a JSON reply, as in `data.token` or `items.0.token`.
+pub(super) fn path(text: &str) -> Result<String, Broken> {
+    let fits = |name: &str| !name.is_empty() && !name.chars().any(char::is_control);
+    match text.split('.').all(fits) {
+        true => Ok(text.to_owned()),
+        false => Err(Broken::new("must be names with dots between them, as in `data.token`")),
+    }
+}
+
+/// RFC 9110 section 5.1.
+pub(super) fn header_name(name: &str) -> Result<String, Broken> {
+    match !name.is_empty() && name.bytes().all(template::is_header_name_byte) {
+        true => Ok(name.to_owned()),
+        false => Err(Broken::new("has a name that no header can have (RFC 9110 section 5.1)")),
+    }
 }
 
 /// Hosts reached without the proxy; one text may name several with commas, as NO_PROXY does.

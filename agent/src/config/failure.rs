@@ -146,7 +146,9 @@ mod tests {
                 edit::add_profile(text, &named("b"), &[], false).unwrap_err().into(),
                 10,
                 "the profile has no `grant`",
-                Some("known are `client_credentials`, `refresh_token`, `api_key`"),
+                Some(
+                    "known are `client_credentials`, `authorization_code`, `device_code`, `refresh_token`, `jwt_bearer`, `token_exchange`, `aws_web_identity`, `github_app`, `self_signed_jwt`, `steps`, `command`, `api_key`",
+                ),
             ),
             (
                 FileError::ReadOnly { path: path() }.into(),

@@ -5,11 +5,55 @@ use super::pool;
 use super::section::Section;
 
 /// Keys of every profile.
-const EVERYWHERE: &[&str] = &["grant", "header", "api_urls", "allow_http_loopback"];
+const EVERYWHERE: &[&str] =
+    &["preset", "vars", "grant", "header", "api_urls", "allow_http_loopback"];
 /// Keys of a pool alone.
 const POOL: &[&str] = &[pool::KEY, "rate_limit"];
-/// Keys of profiles with a refresh token.
-const REFRESH_TOKEN: &[&str] = &["refresh_token_idle", "rotation"];
+/// Grants with a refresh token.
+const REFRESHING: &[&str] = &["authorization_code", "device_code", "refresh_token"];
+/// Grants whose provider is a token endpoint.
+const CLIENT: &[&str] = &[
+    "client_credentials",
+    "authorization_code",
+    "device_code",
+    "refresh_token",
+    "jwt_bearer",
+    "token_exchange",
+];
+
+/// The grants that a key means something with; `None`: all that ask for tokens.
+fn grants_with(name: &str) -> Option<&'static [&'static str]> {
+    Some(match name {
+        "refresh_token_idle" | "rotation" | "refresh_endpoint" | "refresh_params" => REFRESHING,
+        "authorization_endpoint"
+        | "device_authorization_endpoint"
+        | "pushed_authorization_request_endpoint"
+        | "redirect_uri"
+        | "authorization_params"
+        | "id_token_alg" => &["authorization_code", "device_code"],
+        "requested_token_type" | "subject_token_type" | "impersonate" => &["token_exchange"],
+        "role_arn" | "role_session_name" | "session_duration" => &["aws_web_identity"],
+        "installation_id" | "repositories" | "permissions" => &["github_app"],
+        "steps" => &["steps"],
+        "command" | "command_timeout" => &["command"],
+        "issuer"
+        | "client_auth"
+        | "scope"
+        | "audience"
+        | "resource"
+        | "params"
+        | "headers"
+        | "grant_type"
+        | "rename"
+        | "body"
+        | "scope_separator"
+        | "dpop"
+        | "revocation_endpoint"
+        | "introspection_endpoint" => CLIENT,
+        "iss" | "sub" => &["jwt_bearer", "self_signed_jwt"],
+        _ => return None,
+    })
+}
 
 /// Refuses the first key that means nothing beside the others. A profile that has neither a grant
 /// nor a pool is not looked at.
@@ -45,9 +89,14 @@ fn with_grant(grant: &str, name: &str) -> Option<Broken> {
         _ if EVERYWHERE.contains(&name) => return None,
         _ if POOL.contains(&name) => return Some(without(name, "means nothing without `pool`")),
         "api_key" => "no provider is asked",
-        "refresh_token" => return None,
-        _ if REFRESH_TOKEN.contains(&name) => "there is no refresh token",
-        _ => return None,
+        _ => match grants_with(name) {
+            Some(grants) if grants.contains(&grant) => return None,
+            Some(REFRESHING) => "there is no refresh token",
+            Some([only]) => &format!("it belongs to `grant = \"{only}\"`"),
+            Some(CLIENT) => "no token endpoint is asked",
+            Some(grants) => &format!("it belongs to the grants {}", grants.join(", ")),
+            None => return None,
+        },
     };
     Some(without(name, &format!("means nothing with `grant = \"{grant}\"`: {reason}")))
 }

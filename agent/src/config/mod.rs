@@ -1,7 +1,7 @@
 //! config.toml: text in, checked profiles out; and edits that leave comments where they are.
 //!
 //! `parse` reads, with `section` for shapes, `misplaced` for keys that mean nothing together, and
-//! `check`, `address`, `policy`, `pool`, `rate` and `template` for rules; `edit` changes text, with
+//! `check`, `address`, `policy`, `pool`, `rate`, `subject` and `template` for rules; `edit` changes text, with
 //! `typed` for values and `layout` for comments; `file` and `watch` are the only ones that touch the
 //! disk.
 
@@ -21,6 +21,7 @@ mod pool;
 pub mod profile;
 mod rate;
 mod section;
+mod subject;
 pub mod template;
 mod typed;
 pub mod watch;
@@ -33,7 +34,9 @@ pub use error::ConfigError;
 pub use file::{ConfigFile, FileError, Fingerprint, Snapshot, UpdateError};
 pub use parse::parse;
 pub use profile::{
-    Body, Client, ClientAuth, Config, Grant, HEADER_DEFAULT, Network, Profile, Provider,
+    Algorithm, AwsRole, Body, Client, ClientAuth, Config, Endpoints, Exchange, GithubApp, Grant,
+    HEADER_DEFAULT, Jwt, KeyEncoding, Login, Network, Profile, Program, Provider, Quirks,
+    ResponseShape, Step, StepBody, Steps, Subject,
 };
 pub use template::is_secret_name;
 pub use watch::{Watch, WatchError};

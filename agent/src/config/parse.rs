@@ -14,9 +14,13 @@ use toml_edit::{Document, Item, TableLike};
 use super::error::{Broken, ConfigError, suggestion};
 use super::policy::policy;
 use super::profile::HEADER_DEFAULT;
-use super::section::{Section, Spot, key_offset};
-use super::{Body, Client, ClientAuth, Config, Grant, Network, Profile, Provider};
-use super::{address, check, misplaced, pool, template};
+use super::section::{Section, key_offset};
+use super::{Config, Grant, Network, Profile};
+use super::{address, check, misplaced, pool, subject, template};
+
+mod client;
+mod machine;
+mod steps;
 
 /// The tables at the top.
 const TABLES: &[&str] = &["agent", "profiles"];
@@ -36,6 +40,7 @@ pub fn parse(text: &str) -> Result<Config, ConfigError> {
     };
     let mut profiles = BTreeMap::new();
     let mut pools = Vec::new();
+    let mut dependent = Vec::new();
     if let Some(item) = root.get("profiles") {
         let offset = key_offset(root, "profiles");
         let tables = table_of(text, offset, "profiles", item)?;
@@ -48,12 +53,17 @@ pub fn parse(text: &str) -> Result<Config, ConfigError> {
             let profile = profile(name.clone(), &section, &network)?;
             if matches!(profile.grant, Grant::Pool(_)) {
                 pools.push(section);
+            } else if profile.grant.subject().is_some() {
+                dependent.push((name.clone(), section));
             }
             profiles.insert(name, profile);
         }
     }
     for section in &pools {
         pool::check_members(section, &profiles)?;
+    }
+    for (name, section) in &dependent {
+        subject::check(section, name, &profiles)?;
     }
     Ok(Config { network, profiles })
 }
@@ -101,8 +111,17 @@ fn profile(
     let allow_http_loopback = section.flag("allow_http_loopback");
     misplaced::check(section)?;
     let grant = match section.text("grant").map(|spot| spot.text) {
-        Some("client_credentials") => Grant::ClientCredentials(client(section, agent)?),
-        Some("refresh_token") => Grant::RefreshToken(client(section, agent)?),
+        Some("client_credentials") => Grant::ClientCredentials(client::client(section, agent)?),
+        Some("authorization_code") => Grant::AuthorizationCode(client::of_login(section, agent)?),
+        Some("device_code") => Grant::DeviceCode(client::of_login(section, agent)?),
+        Some("refresh_token") => Grant::RefreshToken(client::client(section, agent)?),
+        Some("jwt_bearer") => Grant::JwtBearer(client::client(section, agent)?),
+        Some("token_exchange") => Grant::TokenExchange(client::of_exchange(section, agent)?),
+        Some("aws_web_identity") => Grant::AwsWebIdentity(machine::aws_role(section, agent)?),
+        Some("github_app") => Grant::GithubApp(machine::github_app(section, agent)?),
+        Some("self_signed_jwt") => Grant::SelfSignedJwt(machine::self_signed(section)?),
+        Some("steps") => Grant::Steps(steps::steps(section, agent)?),
+        Some("command") => Grant::Command(machine::program(section)?),
         Some("api_key") => Grant::ApiKey,
         _ if section.offset(pool::KEY).is_some() => Grant::Pool(pool::pool(section)?),
         _ => {
@@ -127,72 +146,20 @@ fn profile(
     })
 }
 
-fn client(section: &Section<'_>, agent: &Network) -> Result<Client, ConfigError> {
-    let network = Network {
+/// The way to a provider: the profile's own settings, else those of all profiles.
+fn network(section: &Section<'_>, agent: &Network) -> Result<Network, ConfigError> {
+    Ok(Network {
         ca_file: section.checked("ca_file", check::ca_file)?.or_else(|| agent.ca_file.clone()),
         proxy: section.checked("proxy", address::proxy)?.or_else(|| agent.proxy.clone()),
         no_proxy: agent.no_proxy.clone(),
         allow_http_loopback: section.flag("allow_http_loopback"),
-    };
-    let provider = provider(section, network.allow_http_loopback)?;
-    let client_auth = match section.text("client_auth").map(|spot| spot.text) {
-        Some("basic") => Some(ClientAuth::Basic),
-        Some("basic_raw") => Some(ClientAuth::BasicRaw),
-        Some("post") => Some(ClientAuth::Post),
-        Some("none") => Some(ClientAuth::None),
-        _ => None,
-    };
-    let client_id = section
-        .checked("client_id", |text| {
-            if client_auth == Some(ClientAuth::BasicRaw) {
-                check::client_id_of_raw_basic(text)?;
-            }
-            check::client_id(text)
-        })?
-        .ok_or_else(|| section.lacks(lacking("`client_id`")))?;
-    Ok(Client {
-        provider,
-        client_id,
-        client_auth,
-        scope: section.all_checked("scope", check::scope)?,
-        audience: section.all_checked("audience", check::audience)?,
-        resource: section.all_checked("resource", address::resource)?,
-        params: params(section)?,
-        body: match section.text("body").map(|spot| spot.text) {
-            Some("json") => Body::Json,
-            _ => Body::Form,
-        },
-        assume_ttl: section.duration("assume_ttl"),
-        network,
     })
 }
 
-fn provider(section: &Section<'_>, http_loopback: bool) -> Result<Provider, ConfigError> {
-    let issuer = section.checked("issuer", |text| {
-        let url = address::issuer(text, http_loopback)?;
-        Ok(Provider::Issuer { text: text.to_owned(), url })
-    })?;
-    let endpoint = section.checked("token_endpoint", |text| {
-        address::endpoint(text, http_loopback).map(Provider::TokenEndpoint)
-    })?;
-    match (issuer, endpoint) {
-        (Some(provider), None) | (None, Some(provider)) => Ok(provider),
-        (None, None) => Err(section.lacks(lacking("`issuer` and no `token_endpoint`"))),
-        (Some(_), Some(_)) => {
-            let offset = section.offset("token_endpoint").unwrap_or_default();
-            let broken = Broken::new("cannot stand beside `issuer`, whose metadata names it");
-            Err(section.refuse(offset, "token_endpoint", broken.hint("remove one of the two")))
-        }
-    }
-}
-
-fn params(section: &Section<'_>) -> Result<BTreeMap<String, String>, ConfigError> {
-    let read = |(name, spot): &(&str, Spot<'_>)| {
-        let name = section.obey("params", spot.offset, check::parameter_name(name))?;
-        let value = template::parameter(spot.text);
-        Ok((name.clone(), section.obey(&format!("params.{name}"), spot.offset, value)?))
-    };
-    section.pairs("params").iter().map(read).collect()
+/// The text of a key without which the grant cannot be.
+fn required(section: &Section<'_>, name: &str) -> Result<String, ConfigError> {
+    let text = section.checked(name, check::plain_text)?;
+    text.ok_or_else(|| section.lacks(lacking(&format!("`{name}`"))))
 }
 
 fn lacking(what: &str) -> Broken {

@@ -21,7 +21,6 @@ pub(super) struct Spot<'a> {
 }
 
 /// A table whose keys and shapes are right.
-#[derive(Debug)]
 pub(super) struct Section<'a> {
     text: &'a str,
     /// Where the table itself stands, for what is missing in it.
@@ -29,19 +28,19 @@ pub(super) struct Section<'a> {
     entries: BTreeMap<&'static str, Entry<'a>>,
 }
 
-#[derive(Debug)]
 struct Entry<'a> {
     offset: usize,
     content: Content<'a>,
 }
 
-#[derive(Debug)]
 enum Content<'a> {
     /// Of one or several texts, by the shape.
     Texts(Vec<Spot<'a>>),
     Flag(bool),
     Duration(Duration),
     Pairs(Vec<(&'a str, Spot<'a>)>),
+    /// Read by `parse/steps.rs`.
+    Tables(Vec<&'a dyn TableLike>),
 }
 
 impl<'a> Section<'a> {
@@ -103,6 +102,14 @@ impl<'a> Section<'a> {
     pub(super) fn pairs(&self, name: &str) -> &[(&'a str, Spot<'a>)] {
         match self.entries.get(name).map(|entry| &entry.content) {
             Some(Content::Pairs(pairs)) => pairs,
+            _ => &[],
+        }
+    }
+
+    /// The tables of a key that is an array of them.
+    pub(super) fn tables(&self, name: &str) -> &[&'a dyn TableLike] {
+        match self.entries.get(name).map(|entry| &entry.content) {
+            Some(Content::Tables(tables)) => tables,
             _ => &[],
         }
     }
@@ -199,6 +206,10 @@ fn content(item: &Item, key: usize, shape: Shape) -> Result<Content<'_>, (usize,
             let pairs = table.iter().map(|(name, item)| pair(table, name, item));
             Ok(Content::Pairs(few(here, pairs.collect::<Result<_, _>>()?)?))
         }
+        Shape::Steps => {
+            let wanted = "an array of tables, one for each request";
+            Ok(Content::Tables(tables(item).ok_or_else(|| wrong(wanted))?))
+        }
     }
 }
 
@@ -226,6 +237,14 @@ fn list(item: &Item, here: usize) -> Result<Vec<Spot<'_>>, (usize, Broken)> {
             .collect(),
         (None, None) => Err(wrong(here, item.type_name())),
     }
+}
+
+fn tables(item: &Item) -> Option<Vec<&dyn TableLike>> {
+    if let Some(tables) = item.as_array_of_tables() {
+        return Some(tables.iter().map(|table| table as &dyn TableLike).collect());
+    }
+    let array = item.as_array().filter(|array| !array.is_empty())?;
+    array.iter().map(|value| Some(value.as_inline_table()? as &dyn TableLike)).collect()
 }
 
 fn filled(offset: usize, text: &str) -> Result<Spot<'_>, (usize, Broken)> {

@@ -85,7 +85,7 @@ pub(super) fn header(text: &str) -> Result<String, Broken> {
 }
 
 /// RFC 9110 section 5.6.2, `tchar`.
-fn is_header_name_byte(byte: u8) -> bool {
+pub(super) fn is_header_name_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 

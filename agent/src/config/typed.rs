@@ -110,7 +110,21 @@ fn value(shape: Shape, in_table: bool, typed: &[&str]) -> Result<Option<Value>, 
             })?;
             text.into()
         }
+        Shape::Steps => steps(single(typed)?)?,
     }))
+}
+
+/// TOML as it stands behind `steps =`.
+fn steps(text: &str) -> Result<Value, Broken> {
+    let is_tables = |value: &Value| {
+        let array = value.as_array().filter(|array| !array.is_empty());
+        array.is_some_and(|array| array.iter().all(Value::is_inline_table))
+    };
+    text.parse().ok().filter(is_tables).ok_or_else(|| {
+        Broken::new("must be an array of tables, as TOML").hint(
+            "as in `steps=[{ url = \"https://api.example/login\", form = { user = \"ada\" } }]`",
+        )
+    })
 }
 
 fn single<'a>(typed: &[&'a str]) -> Result<&'a str, Broken> {

@@ -98,6 +98,13 @@ pub fn prove(
             parameters.set_text("client_id", client_id);
             Ok(None)
         }
+        ClientAuth::PrivateKeyJwt
+        | ClientAuth::ClientSecretJwt
+        | ClientAuth::Tls
+        | ClientAuth::Federated => Err(Failure::new(
+            Kind::Internal,
+            "this client authentication is not built in yet",
+        )),
     }
 }
 

@@ -1,5 +1,7 @@
 //! An HTTP exchange as values: what a grant wants sent, and what came back.
 
+use std::borrow::Cow;
+
 use tokctl_proto::{Secret, WallMs};
 use url::Url;
 use zeroize::Zeroizing;
@@ -16,7 +18,7 @@ pub struct HttpRequest {
     pub method: Method,
     pub url: Url,
     /// Values are secrets since one of them is usually a credential.
-    pub headers: Vec<(&'static str, Secret)>,
+    pub headers: Vec<(Cow<'static, str>, Secret)>,
     pub body: Secret,
 }
 

@@ -51,7 +51,7 @@ pub struct Asked<'a> {
 impl Asked<'_> {
     /// Whether a refresh token was presented.
     fn is_refresh(&self) -> bool {
-        matches!(self.grant, Grant::RefreshToken(_))
+        self.grant.has_refresh_token()
     }
 
     /// What to type when the client's secret is not the one.

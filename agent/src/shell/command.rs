@@ -98,6 +98,20 @@ impl Command {
             Request::Answer(_) | Request::Cancel(_) => {
                 return Err(Failure::new(Kind::Usage, "there is no request under way"));
             }
+            Request::Get3(_)
+            | Request::Login(_)
+            | Request::Revoke(_)
+            | Request::Logout(_)
+            | Request::Remove2(_)
+            | Request::Purge(_)
+            | Request::Add3(_)
+            | Request::Import(_)
+            | Request::Show2(_)
+            | Request::Presets(_)
+            | Request::DryRun(_)
+            | Request::Inspect(_) => {
+                return Err(Failure::new(Kind::Usage, "this agent does not know the request"));
+            }
         })
     }
 }

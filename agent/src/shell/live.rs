@@ -66,11 +66,11 @@ fn origin(client: &Client) -> Option<String> {
 
 fn source(profile: &Profile) -> Source {
     match &profile.grant {
-        Grant::RefreshToken(_) => Source::Provider(Lanes::Shared),
+        grant if grant.has_refresh_token() => Source::Provider(Lanes::Shared),
         Grant::Pool(pool) => Source::Pool(Arc::clone(pool)),
         Grant::ApiKey => Source::Stored,
         // Nothing is spent by asking twice, so keys need not wait for one another.
-        Grant::ClientCredentials(_) => Source::Provider(Lanes::PerKey),
+        _ => Source::Provider(Lanes::PerKey),
     }
 }
 

@@ -13,7 +13,7 @@ use super::pin;
 use super::rotate::no_refresh_token;
 use super::worker::Jobs;
 use crate::clock;
-use crate::config::{Client, Grant, Profile, Provider};
+use crate::config::{Client, Profile, Provider};
 use crate::oauth::HttpRequest;
 use crate::oauth::client_auth;
 use crate::oauth::grant::{Endpoint, client_credentials, refresh_token};
@@ -100,7 +100,7 @@ fn request(
         })?,
     };
     let made = match &profile.grant {
-        Grant::RefreshToken(_) => {
+        grant if grant.has_refresh_token() => {
             let presented =
                 presented.ok_or_else(|| refused(no_refresh_token(name, NoRefreshToken::Absent)))?;
             refresh_token::request(client, endpoint, key, &secrets, &presented)
@@ -149,13 +149,10 @@ async fn endpoint(means: &Means, profile: &Profile, client: &Client) -> Result<E
 }
 
 fn client_of(profile: &Profile) -> Result<&Client, Trouble> {
-    match &profile.grant {
-        Grant::ClientCredentials(client) | Grant::RefreshToken(client) => Ok(client),
-        Grant::ApiKey | Grant::Pool(_) => {
-            let failure = Failure::new(Kind::Internal, "a stored key was to be renewed");
-            Err(Trouble::new(Class::Permanent, failure.of(&profile.name)))
-        }
-    }
+    profile.grant.client().ok_or_else(|| {
+        let failure = Failure::new(Kind::Internal, "a stored key was to be renewed");
+        Trouble::new(Class::Permanent, failure.of(&profile.name))
+    })
 }
 
 /// A request that could not even be made.

@@ -37,8 +37,7 @@ pub(super) fn load(
     let mut contents = Contents { expiring, has_next, ..Contents::default() };
     let mut unread = None;
     match &profile.grant {
-        Grant::ClientCredentials(_) => contents.tokens = entry.tokens.into_iter().collect(),
-        Grant::RefreshToken(_) => {
+        grant if grant.has_refresh_token() => {
             contents.refresh = entry.refresh.as_ref().map(standing);
             unread = unread_answer(&mut entry, &profile);
             contents.tokens = entry.tokens.into_iter().collect();
@@ -52,6 +51,7 @@ pub(super) fn load(
                 contents.tokens = vec![(plain, stored_key(key, revision))];
             }
         }
+        _ => contents.tokens = entry.tokens.into_iter().collect(),
     }
     Ok(Loaded { contents, unread })
 }

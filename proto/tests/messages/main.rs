@@ -7,6 +7,7 @@
 #![expect(clippy::unwrap_used, reason = "a test file: its helpers may fail the test too")]
 
 mod first;
+mod grants;
 mod lifecycle;
 
 use std::fmt::Write as _;
@@ -37,8 +38,10 @@ fn golden<T: serde::Serialize>(name: &'static str, message: &T) -> Golden {
 }
 
 fn all() -> Vec<Golden> {
-    let requests = first::requests().into_iter().chain(lifecycle::requests());
-    let responses = first::responses().into_iter().chain(lifecycle::responses());
+    let requests =
+        first::requests().into_iter().chain(lifecycle::requests()).chain(grants::requests());
+    let responses =
+        first::responses().into_iter().chain(lifecycle::responses()).chain(grants::responses());
     let requests = requests.map(|(name, message)| golden(name, &message));
     requests.chain(responses.map(|(name, message)| golden(name, &message))).collect()
 }

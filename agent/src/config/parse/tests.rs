@@ -8,6 +8,7 @@ use tokctl_core::{Ahead, Keep, Policy, Rotation};
 use tokctl_proto::setting::Shape;
 
 use super::*;
+use crate::config::{Body, Client, ClientAuth, Provider};
 
 const ACME: &str = r#"
 [profiles.acme]
@@ -184,9 +185,13 @@ fn every_word_of_the_tables_is_understood() {
         ClientAuth::Basic,
         ClientAuth::BasicRaw,
         ClientAuth::Post,
+        ClientAuth::PrivateKeyJwt,
+        ClientAuth::ClientSecretJwt,
+        ClientAuth::Tls,
+        ClientAuth::Federated,
         ClientAuth::None,
     ]) {
-        let text = format!("{ACME}client_auth = \"{word}\"\n");
+        let text = format!("{ACME}client_auth = \"{word}\"\nsubject = \"env:ID_TOKEN\"\n");
         assert_eq!(only_client(&text).client_auth, Some(auth), "{word}");
     }
     for grant in setting::GRANTS {
@@ -205,6 +210,7 @@ fn every_key_refuses_a_value_of_another_shape() {
             Shape::Flag => &["\"true\"", "1"],
             Shape::Duration => &["true", "1.5", "-1", "0", "\"1 h\"", "\"\""],
             Shape::Table => &["\"a=b\"", "[]", "{ a = 1 }"],
+            Shape::Steps => &["\"a\"", "[]", "[1]", "{}", "true"],
         };
         for value in wrong {
             let text = format!("[profiles.a]\n\n{} = {value}\n", setting.name);
@@ -269,12 +275,16 @@ fn an_error_names_line_key_and_the_nearest() {
         (
             "[profiles.a]\ngrant = \"saml\"\n",
             "config.toml:2: `grant` cannot be `saml`",
-            Some("known are `client_credentials`, `refresh_token`, `api_key`"),
+            Some(
+                "known are `client_credentials`, `authorization_code`, `device_code`, `refresh_token`, `jwt_bearer`, `token_exchange`, `aws_web_identity`, `github_app`, `self_signed_jwt`, `steps`, `command`, `api_key`",
+            ),
         ),
         (
             "\n[profiles.a]\n",
             "config.toml:2: the profile has no `grant`",
-            Some("known are `client_credentials`, `refresh_token`, `api_key`"),
+            Some(
+                "known are `client_credentials`, `authorization_code`, `device_code`, `refresh_token`, `jwt_bearer`, `token_exchange`, `aws_web_identity`, `github_app`, `self_signed_jwt`, `steps`, `command`, `api_key`",
+            ),
         ),
         (
             "[profiles.a]\n\ngrant = \"client_credentials\"\nclient_id = \"x\"\n",

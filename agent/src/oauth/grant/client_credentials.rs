@@ -66,7 +66,7 @@ mod tests {
         assert_eq!(made.method, Method::Post);
         assert_eq!(made.url, url());
         let headers: Vec<_> =
-            made.headers.iter().map(|(name, value)| (*name, value.expose())).collect();
+            made.headers.iter().map(|(name, value)| (&**name, value.expose())).collect();
         assert_eq!(
             headers,
             [

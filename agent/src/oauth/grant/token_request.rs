@@ -48,10 +48,10 @@ pub(super) fn make(
     let text = |value: &str| Secret::new(value.to_owned());
     let mut headers = vec![
         // GitHub answers with a form unless it is asked for JSON.
-        ("Accept", text("application/json")),
-        ("Content-Type", text(form::content_type(client.body))),
+        ("Accept".into(), text("application/json")),
+        ("Content-Type".into(), text(form::content_type(client.body))),
     ];
-    headers.extend(authorization.map(|value| ("Authorization", value)));
+    headers.extend(authorization.map(|value| ("Authorization".into(), value)));
     Ok(HttpRequest {
         method: Method::Post,
         url: endpoint.token_endpoint.clone(),

@@ -9,7 +9,7 @@ use tokctl_proto::setting::secret_of;
 use tokctl_proto::{Failure, Kind, ProfileName};
 
 use super::{Assignment, Changed, NewSecret, changed_meanwhile, on_vault, secrets};
-use crate::config::{self, ClientAuth, Grant, Profile};
+use crate::config::{self, Client, ClientAuth, Grant, Profile};
 use crate::shell::obtain::Means;
 use crate::shell::pin::{During, Pin};
 use crate::shell::worker::{Refused, Worker};
@@ -88,6 +88,16 @@ pub(super) fn store(
     })
 }
 
+/// Whether a client proves itself by a secret that it shares with the provider.
+fn needs_client_secret(client: &Client) -> bool {
+    !matches!(
+        client.client_auth,
+        Some(
+            ClientAuth::None | ClientAuth::PrivateKeyJwt | ClientAuth::Tls | ClientAuth::Federated
+        )
+    )
+}
+
 /// Where the secret of a profile that was just added goes, and what is missing. It may have been there
 /// before, in an entry without a profile.
 fn secret_of_new(worker: &Worker, profile: &Profile, pin: &Pin) -> String {
@@ -96,9 +106,19 @@ fn secret_of_new(worker: &Worker, profile: &Profile, pin: &Pin) -> String {
     let held = entry.filter(|entry| pin.is_of(entry)).map(|entry| secrets::names(&entry));
     let held = held.unwrap_or_default();
     let is_needed = match &profile.grant {
-        Grant::ClientCredentials(client) => client.client_auth != Some(ClientAuth::None),
-        Grant::RefreshToken(_) | Grant::ApiKey => true,
-        Grant::Pool(_) => false,
+        Grant::ClientCredentials(client) => needs_client_secret(client),
+        Grant::RefreshToken(_)
+        | Grant::ApiKey
+        | Grant::JwtBearer(_)
+        | Grant::GithubApp(_)
+        | Grant::SelfSignedJwt(_) => true,
+        Grant::AuthorizationCode(_)
+        | Grant::DeviceCode(_)
+        | Grant::TokenExchange(_)
+        | Grant::AwsWebIdentity(_)
+        | Grant::Steps(_)
+        | Grant::Command(_)
+        | Grant::Pool(_) => false,
     };
     let mut text = String::new();
     if !held.is_empty() && !pin.origins.is_empty() {
@@ -108,6 +128,7 @@ fn secret_of_new(worker: &Worker, profile: &Profile, pin: &Pin) -> String {
     if is_needed && !held.iter().any(|held| held == secret_of(profile.grant.name())) {
         let what = match &profile.grant {
             Grant::RefreshToken(_) => "refresh token",
+            Grant::JwtBearer(_) | Grant::GithubApp(_) | Grant::SelfSignedJwt(_) => "private key",
             _ => "secret",
         };
         text.push_str(&format!("; no {what} is stored for it: run `tokctl set-secret {name}`"));

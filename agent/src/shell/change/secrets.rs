@@ -70,7 +70,7 @@ pub(super) fn store(
 /// A refresh token that is presented has a place of its own; a parameter of that name has none.
 fn put(entry: &mut Entry, grant: &Grant, secret: NewSecret) {
     let NewSecret { name, value, expires_at } = secret;
-    if matches!(grant, Grant::RefreshToken(_)) && name == REFRESH_TOKEN {
+    if grant.has_refresh_token() && name == REFRESH_TOKEN {
         return entry.set_refresh_token(clock::now().wall, value, expires_at);
     }
     match expires_at {

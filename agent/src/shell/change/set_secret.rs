@@ -4,7 +4,7 @@ use tokctl_proto::setting::secret_of;
 use tokctl_proto::{Failure, Kind, ProfileName, Secret, WallMs};
 
 use super::{Changed, NewSecret, changed_meanwhile, on_vault, profile, secrets};
-use crate::config::{Grant, Profile};
+use crate::config::Profile;
 use crate::oauth::client_auth::{CLIENT_SECRET, CLIENT_SECRET_NEXT};
 use crate::shell::obtain::Means;
 use crate::shell::pin::{During, Pin};
@@ -75,7 +75,7 @@ pub(super) fn store(
                 "stored the next client secret of {name}; it is tried when the present one is refused"
             )
         }
-        (Grant::RefreshToken(_), secrets::REFRESH_TOKEN) => {
+        (grant, secrets::REFRESH_TOKEN) if grant.has_refresh_token() => {
             format!("stored the refresh token of {name}")
         }
         _ => format!("stored the secret of {name}"),

@@ -63,7 +63,7 @@ pub enum Fault {
         is_loopback: bool,
     },
     /// A header of the request holds a character that no header may hold.
-    Header(&'static str),
+    Header(String),
 }
 
 /// Why the TLS handshake failed.

@@ -162,7 +162,7 @@ async fn fetch(
         let request = HttpRequest {
             method: Method::Get,
             url: place.clone(),
-            headers: vec![("Accept", Secret::new("application/json".into()))],
+            headers: vec![("Accept".into(), Secret::new("application/json".into()))],
             body: Secret::default(),
         };
         let reply = http.send(network, request, now).await.map_err(|error| {

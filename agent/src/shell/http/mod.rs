@@ -238,9 +238,9 @@ fn outgoing(request: HttpRequest) -> Result<reqwest::Request, Fault> {
     let mut outgoing = reqwest::Request::new(method, url);
     for (name, value) in headers {
         let mut value = HeaderValue::from_maybe_shared(Bytes::from_owner(Lent(value)))
-            .map_err(|_| Fault::Header(name))?;
+            .map_err(|_| Fault::Header(name.to_string()))?;
         value.set_sensitive(true);
-        let name = HeaderName::try_from(name).expect("names are literals");
+        let name = HeaderName::try_from(&*name).map_err(|_| Fault::Header(name.to_string()))?;
         outgoing.headers_mut().insert(name, value);
     }
     if !body.is_empty() {

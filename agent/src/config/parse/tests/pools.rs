@@ -112,7 +112,7 @@ fn a_pool_says_what_is_wrong_with_it_and_where() {
             "rate_limit = \"60/s\"",
             7,
             "the profile has no `grant`",
-            "known are `client_credentials`, `refresh_token`, `api_key`",
+            "known are `client_credentials`, `authorization_code`, `device_code`, `refresh_token`, `jwt_bearer`, `token_exchange`, `aws_web_identity`, `github_app`, `self_signed_jwt`, `steps`, `command`, `api_key`",
         ),
     ] {
         let error = parse(&with_pool(keys)).unwrap_err();

@@ -116,7 +116,7 @@ fn what_one_profile_trusts_is_not_the_provider_being_down() {
         (Fault::CaFile { path: "/ca.pem".into(), reason: "no".into() }, false),
         (Fault::TooLarge(1), false),
         (Fault::PlainHttp { is_loopback: false }, false),
-        (Fault::Header("Authorization"), false),
+        (Fault::Header("Authorization".into()), false),
     ] {
         assert_eq!(fault.cause() == Cause::Provider, is_down, "{fault:?}");
     }
