@@ -221,6 +221,38 @@ pub struct Endpoints {
     pub refresh: Option<Url>,
 }
 
+impl Endpoints {
+    /// These, and of the others what is not among them.
+    pub fn or(&self, others: &Self) -> Self {
+        let either =
+            |own: &Option<Url>, other: &Option<Url>| own.as_ref().or(other.as_ref()).cloned();
+        Self {
+            authorization: either(&self.authorization, &others.authorization),
+            device_authorization: either(&self.device_authorization, &others.device_authorization),
+            pushed_authorization_request: either(
+                &self.pushed_authorization_request,
+                &others.pushed_authorization_request,
+            ),
+            revocation: either(&self.revocation, &others.revocation),
+            introspection: either(&self.introspection, &others.introspection),
+            refresh: either(&self.refresh, &others.refresh),
+        }
+    }
+
+    /// Those that a client proves itself to; the browser goes to the authorization endpoint.
+    pub fn of_client(&self) -> impl Iterator<Item = &Url> {
+        [
+            &self.device_authorization,
+            &self.pushed_authorization_request,
+            &self.revocation,
+            &self.introspection,
+            &self.refresh,
+        ]
+        .into_iter()
+        .flatten()
+    }
+}
+
 /// What is particular to a login.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Login {

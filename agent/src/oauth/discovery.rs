@@ -1,11 +1,13 @@
 //! A provider's metadata (RFC 8414, OpenID Connect Discovery 1.0): where it is and what it says.
 //!
 //! A document counts only when its `issuer` is the profile's, code point by code point (RFC 8414
-//! section 3.3), and when its token endpoint is a URL a secret may travel to. Nothing here fetches;
-//! the document is not signed, so TLS to the issuer is what it rests on. `jwks_uri` and the rest
-//! are not read.
+//! section 3.3), and when its token endpoint is a URL a secret may travel to. Of the other
+//! endpoints each counts if it is such a URL; one that is not is as good as not there, and is named
+//! when somebody needs it. None may lead from an issuer out in the world to addresses that only this
+//! machine or its network can reach. Nothing here fetches; the document is not signed, so TLS to the
+//! issuer is what it rests on.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 use thiserror::Error;
@@ -14,7 +16,8 @@ use tokctl_proto::escape::shown;
 use tokctl_proto::{Failure, Kind, ProfileName};
 use url::Url;
 
-use crate::oauth::origin::{self, Origin};
+use crate::config::Endpoints;
+use crate::oauth::origin::{self, Origin, Reach};
 
 /// Documents are a few KiB; this is room for the most talkative.
 pub const DOCUMENT_BYTES_MAX: usize = 256 * 1024;
@@ -32,10 +35,46 @@ const PINNED_ENDPOINTS: &[&str] = &[
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Metadata {
     pub token_endpoint: Url,
+    /// Those beside it.
+    pub endpoints: Endpoints,
+    /// Where the keys are that id_tokens are signed with.
+    pub jwks_uri: Option<Url>,
+    /// In place of the others for a client that shows a certificate (RFC 8705 section 5).
+    pub mtls: MtlsAliases,
     /// `token_endpoint_auth_methods_supported`; empty when the document does not say.
     pub auth_methods: Vec<String>,
+    /// The provider takes no request of a login that was not left with it before (RFC 9126 section 5).
+    pub requires_pushed_requests: bool,
+    /// Its answers to a login name it (RFC 9207 section 3).
+    pub names_itself: bool,
+    /// `id_token_signing_alg_values_supported`; empty when the document does not say.
+    pub id_token_algs: Vec<String>,
+    /// `code_challenge_methods_supported` (RFC 8414 section 2), likewise.
+    pub code_challenge_methods: Vec<String>,
     /// Where secrets of this provider's profiles may be sent.
     pub origins: BTreeSet<Origin>,
+    /// Endpoints that the document names and that nothing is sent to, by the names they have there.
+    unfit: BTreeMap<&'static str, String>,
+}
+
+/// RFC 8705 section 5.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MtlsAliases {
+    pub token_endpoint: Option<Url>,
+    pub endpoints: Endpoints,
+}
+
+impl Metadata {
+    /// Why there is no endpoint that the document would call `name`.
+    pub fn without(&self, name: &str) -> String {
+        match self.unfit.get(name) {
+            Some(written) => format!(
+                "the provider's metadata says of its {name} `{}`, to which nothing may be sent",
+                shown(written)
+            ),
+            None => format!("the provider's metadata names no {name}"),
+        }
+    }
 }
 
 /// The document cannot be used.
@@ -112,189 +151,106 @@ pub fn parse(
     if named != issuer {
         return Err(MetadataError::OtherIssuer(named.to_owned()));
     }
+    let mut reader = Reader { issuer, allow_http_loopback, unfit: BTreeMap::new() };
     let written = text(&fields, "token_endpoint").ok_or(MetadataError::NoTokenEndpoint)?;
-    let token_endpoint = endpoint(written, allow_http_loopback)
+    let token_endpoint = reader
+        .endpoint(&fields, "token_endpoint")
         .ok_or_else(|| MetadataError::UnfitTokenEndpoint(written.to_owned()))?;
+    let endpoints = reader.endpoints(&fields);
     let origins = PINNED_ENDPOINTS
         .iter()
-        .filter_map(|name| endpoint(text(&fields, name)?, allow_http_loopback))
+        .filter_map(|name| reader.endpoint(&fields, name))
         .filter_map(|url| Origin::of(&url))
         .collect();
-    let auth_methods = match fields.get("token_endpoint_auth_methods_supported") {
-        Some(Value::Array(methods)) => {
-            methods.iter().filter_map(Value::as_str).map(str::to_owned).collect()
+    let mtls = match fields.get("mtls_endpoint_aliases") {
+        Some(Value::Object(aliases)) => {
+            // What is wrong with one of them is not wrong with the endpoint it stands for.
+            let mut reader = Reader { unfit: BTreeMap::new(), ..reader };
+            MtlsAliases {
+                token_endpoint: reader.endpoint(aliases, "token_endpoint"),
+                endpoints: reader.endpoints(aliases),
+            }
         }
-        _ => Vec::new(),
+        _ => MtlsAliases::default(),
     };
-    Ok(Metadata { token_endpoint, auth_methods, origins })
+    Ok(Metadata {
+        token_endpoint,
+        endpoints,
+        jwks_uri: reader.endpoint(&fields, "jwks_uri"),
+        mtls,
+        auth_methods: texts(&fields, "token_endpoint_auth_methods_supported"),
+        requires_pushed_requests: is_true(&fields, "require_pushed_authorization_requests"),
+        names_itself: is_true(&fields, "authorization_response_iss_parameter_supported"),
+        id_token_algs: texts(&fields, "id_token_signing_alg_values_supported"),
+        code_challenge_methods: texts(&fields, "code_challenge_methods_supported"),
+        origins,
+        unfit: reader.unfit,
+    })
 }
 
 fn text<'a>(fields: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
     fields.get(name).and_then(Value::as_str)
 }
 
-/// A URL that a secret may be sent to: private on its way, no fragment (RFC 6749 section 3.2), and
-/// no user or password, which would become an Authorization header of their own.
-fn endpoint(written: &str, allow_http_loopback: bool) -> Option<Url> {
-    let url = Url::parse(written).ok()?;
-    let fits = origin::is_private(&url, allow_http_loopback)
-        && url.fragment().is_none()
-        && url.username().is_empty()
-        && url.password().is_none();
-    fits.then_some(url)
+fn texts(fields: &Map<String, Value>, name: &str) -> Vec<String> {
+    match fields.get(name) {
+        Some(Value::Array(values)) => {
+            values.iter().filter_map(Value::as_str).map(str::to_owned).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn is_true(fields: &Map<String, Value>, name: &str) -> bool {
+    fields.get(name) == Some(&Value::Bool(true))
+}
+
+/// Reads endpoints, and notes those that nothing is sent to.
+struct Reader<'a> {
+    issuer: &'a str,
+    allow_http_loopback: bool,
+    unfit: BTreeMap<&'static str, String>,
+}
+
+impl Reader<'_> {
+    fn endpoints(&mut self, fields: &Map<String, Value>) -> Endpoints {
+        Endpoints {
+            authorization: self.endpoint(fields, "authorization_endpoint"),
+            device_authorization: self.endpoint(fields, "device_authorization_endpoint"),
+            pushed_authorization_request: self
+                .endpoint(fields, "pushed_authorization_request_endpoint"),
+            revocation: self.endpoint(fields, "revocation_endpoint"),
+            introspection: self.endpoint(fields, "introspection_endpoint"),
+            refresh: None,
+        }
+    }
+
+    /// A URL that a secret may be sent to: private on its way, not further in than the issuer, no
+    /// fragment (RFC 6749 section 3.2), and no user or password, which would become an Authorization
+    /// header of their own.
+    fn endpoint(&mut self, fields: &Map<String, Value>, name: &'static str) -> Option<Url> {
+        let written = text(fields, name)?;
+        let url = Url::parse(written).ok().filter(|url| {
+            origin::is_private(url, self.allow_http_loopback)
+                && self.is_in_reach(url)
+                && url.fragment().is_none()
+                && url.username().is_empty()
+                && url.password().is_none()
+        });
+        if url.is_none() {
+            self.unfit.insert(name, written.to_owned());
+        }
+        url
+    }
+
+    /// An issuer out in the world has no business with the addresses of this machine and its network,
+    /// and nobody but a neighbour has with link-local ones, where clouds keep their credentials.
+    fn is_in_reach(&self, url: &Url) -> bool {
+        let is_allowed = self.allow_http_loopback && origin::is_loopback(url);
+        let of_issuer = Url::parse(self.issuer).map_or(Reach::World, |issuer| Reach::of(&issuer));
+        is_allowed || Reach::of(url) <= of_issuer
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn the_well_known_places_of_an_issuer() {
-        for (issuer, appended, inserted) in [
-            (
-                "https://op.example",
-                "https://op.example/.well-known/openid-configuration",
-                "https://op.example/.well-known/oauth-authorization-server",
-            ),
-            (
-                "https://op.example/",
-                "https://op.example/.well-known/openid-configuration",
-                "https://op.example/.well-known/oauth-authorization-server",
-            ),
-            (
-                "https://op.example:8443/tenant/1",
-                "https://op.example:8443/tenant/1/.well-known/openid-configuration",
-                "https://op.example:8443/.well-known/oauth-authorization-server/tenant/1",
-            ),
-            (
-                "https://op.example/tenant/?x=1",
-                "https://op.example/tenant/.well-known/openid-configuration",
-                "https://op.example/.well-known/oauth-authorization-server/tenant",
-            ),
-            (
-                "http://127.0.0.1:9400",
-                "http://127.0.0.1:9400/.well-known/openid-configuration",
-                "http://127.0.0.1:9400/.well-known/oauth-authorization-server",
-            ),
-        ] {
-            let places = well_known(&Url::parse(issuer).unwrap());
-            assert_eq!(places.each_ref().map(Url::as_str), [appended, inserted], "{issuer}");
-        }
-    }
-
-    fn document(issuer: &str, token_endpoint: &str) -> Vec<u8> {
-        json!({ "issuer": issuer, "token_endpoint": token_endpoint }).to_string().into_bytes()
-    }
-
-    #[test]
-    fn the_issuer_is_compared_code_point_by_code_point() {
-        for (named, fits) in [
-            ("https://op.example", true),
-            ("https://op.example/", false),
-            ("https://OP.example", false),
-            ("https://op.example:443", false),
-            ("https://op.example.evil", false),
-            ("http://op.example", false),
-        ] {
-            let parsed =
-                parse("https://op.example", false, &document(named, "https://op.example/t"));
-            let expected = if fits { None } else { Some(MetadataError::OtherIssuer(named.into())) };
-            assert_eq!(parsed.err(), expected, "{named}");
-        }
-    }
-
-    #[test]
-    fn a_slash_too_many_has_a_hint_and_an_impostor_has_none() {
-        let profile = ProfileName::parse("acme").unwrap();
-        let at = Url::parse("https://op.example/.well-known/openid-configuration").unwrap();
-        for (named, hint) in [
-            ("https://op.example/", Some("run `tokctl set acme issuer=https://op.example/`")),
-            ("https://evil.example", None),
-        ] {
-            let error = MetadataError::OtherIssuer(named.into());
-            let trouble = error.trouble(&profile, "https://op.example", &at);
-            assert_eq!(trouble.class, Class::Permanent);
-            assert_eq!(trouble.failure.hint.as_deref(), hint);
-            assert_eq!(
-                trouble.failure.message,
-                format!("the metadata at {at} is of another issuer, `{named}`")
-            );
-        }
-    }
-
-    #[test]
-    fn secrets_go_only_where_they_are_private() {
-        for (token_endpoint, without_flag, with_flag) in [
-            ("https://op.example/token", true, true),
-            ("https://elsewhere.example/token?tenant=1", true, true),
-            ("http://127.0.0.1:9400/token", false, true),
-            ("http://op.example/token", false, false),
-            ("http://169.254.169.254/token", false, false),
-            ("https://op.example/token#x", false, false),
-            ("https://user@op.example/token", false, false),
-            ("https://:pw@op.example/token", false, false),
-            ("file:///etc/passwd", false, false),
-            ("/token", false, false),
-            ("", false, false),
-        ] {
-            for (flag, fits) in [(false, without_flag), (true, with_flag)] {
-                let parsed = parse("https://i", flag, &document("https://i", token_endpoint));
-                match parsed {
-                    Ok(metadata) => {
-                        assert!(fits, "{token_endpoint}");
-                        assert_eq!(metadata.token_endpoint.as_str(), token_endpoint);
-                    }
-                    Err(error) => {
-                        assert!(!fits, "{token_endpoint}");
-                        assert!(!error.may_be_elsewhere());
-                    }
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn what_is_no_metadata_is_named() {
-        let too_large = vec![b' '; DOCUMENT_BYTES_MAX + 1];
-        for (document, error) in [
-            (&b"<html>"[..], MetadataError::NotJson),
-            (b"", MetadataError::NotJson),
-            (b"[]", MetadataError::NotJson),
-            (b"\xff", MetadataError::NotJson),
-            (b"{}", MetadataError::NoIssuer),
-            (br#"{"issuer":1}"#, MetadataError::NoIssuer),
-            (br#"{"issuer":"https://i"}"#, MetadataError::NoTokenEndpoint),
-            (&too_large, MetadataError::TooLarge),
-        ] {
-            assert_eq!(parse("https://i", false, document), Err(error));
-        }
-    }
-
-    #[test]
-    fn every_endpoint_that_takes_a_secret_is_pinned() {
-        let document = json!({
-            "issuer": "https://i",
-            "token_endpoint": "https://i/token",
-            "revocation_endpoint": "https://r.example/revoke",
-            "introspection_endpoint": "http://plain.example/introspect",
-            "device_authorization_endpoint": 7,
-            "authorization_endpoint": "https://login.example/",
-            "jwks_uri": "file:///etc/passwd",
-            "token_endpoint_auth_methods_supported": ["client_secret_post", 3, "none"],
-        });
-        let metadata = parse("https://i", false, document.to_string().as_bytes()).unwrap();
-        let origins: Vec<_> = metadata.origins.iter().map(Origin::as_str).collect();
-        assert_eq!(origins, ["https://i:443", "https://r.example:443"]);
-        assert_eq!(metadata.auth_methods, ["client_secret_post", "none"]);
-    }
-
-    proptest! {
-        #[test]
-        fn no_document_makes_the_parser_panic(document in prop::collection::vec(any::<u8>(), 0..200)) {
-            let _ignored = parse("https://i", true, &document);
-        }
-    }
-}
+mod tests;

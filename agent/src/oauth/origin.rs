@@ -4,6 +4,7 @@
 //! the loopback guard of the shell do.
 
 use std::fmt;
+use std::net::Ipv4Addr;
 
 use url::{Host, Url};
 
@@ -38,6 +39,60 @@ pub fn is_loopback(url: &Url) -> bool {
         Some(Host::Ipv4(address)) => address.is_loopback(),
         Some(Host::Ipv6(address)) => address.is_loopback(),
         None => false,
+    }
+}
+
+/// From where an address can be reached, by the address alone: what a name resolves to is not
+/// looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Reach {
+    World,
+    /// This machine, or a network that is not the world's.
+    Inside,
+    /// The next cable alone: RFC 3927, RFC 4291 section 2.5.6.
+    Link,
+}
+
+impl Reach {
+    pub fn of(url: &Url) -> Self {
+        match url.host() {
+            Some(Host::Domain(name)) => match name.trim_end_matches('.').rsplit('.').next() {
+                // RFC 6761 section 6.3.
+                Some("localhost") => Self::Inside,
+                _ => Self::World,
+            },
+            Some(Host::Ipv4(address)) => Self::of_v4(address),
+            Some(Host::Ipv6(address)) => match address.to_ipv4_mapped() {
+                Some(address) => Self::of_v4(address),
+                None if address.is_unicast_link_local() => Self::Link,
+                None if address.is_loopback()
+                    || address.is_unspecified()
+                    || address.is_unique_local()
+                    || address.is_multicast() =>
+                {
+                    Self::Inside
+                }
+                None => Self::World,
+            },
+            None => Self::World,
+        }
+    }
+
+    fn of_v4(address: Ipv4Addr) -> Self {
+        // RFC 6598 section 7, RFC 1122 section 3.2.1.3.
+        let is_shared = matches!(address.octets(), [100, 64..=127, ..] | [0, ..]);
+        match () {
+            () if address.is_link_local() => Self::Link,
+            () if is_shared
+                || address.is_loopback()
+                || address.is_private()
+                || address.is_multicast()
+                || address.is_broadcast() =>
+            {
+                Self::Inside
+            }
+            () => Self::World,
+        }
     }
 }
 
@@ -107,6 +162,36 @@ mod tests {
         ] {
             assert_eq!(is_private(&url(text), false), without_flag, "{text}");
             assert_eq!(is_private(&url(text), true), with_flag, "{text}");
+        }
+    }
+
+    #[test]
+    fn addresses_that_only_neighbours_reach_are_known() {
+        for (text, reach) in [
+            ("https://acme.example/", Reach::World),
+            ("https://8.8.8.8/", Reach::World),
+            ("https://172.15.255.255/", Reach::World),
+            ("https://172.16.0.1/", Reach::Inside),
+            ("https://172.32.0.0/", Reach::World),
+            ("https://100.63.255.255/", Reach::World),
+            ("https://100.64.0.0/", Reach::Inside),
+            ("https://10.0.0.1/", Reach::Inside),
+            ("https://192.168.1.1/", Reach::Inside),
+            ("https://127.0.0.1/", Reach::Inside),
+            ("https://0.0.0.0/", Reach::Inside),
+            ("https://2130706433/", Reach::Inside),
+            ("https://localhost/", Reach::Inside),
+            ("https://x.localhost./", Reach::Inside),
+            ("https://localhost.example/", Reach::World),
+            ("https://169.254.169.254/", Reach::Link),
+            ("https://0xa9fea9fe/", Reach::Link),
+            ("https://[fe80::1]/", Reach::Link),
+            ("https://[::ffff:169.254.169.254]/", Reach::Link),
+            ("https://[::1]/", Reach::Inside),
+            ("https://[fd00:ec2::254]/", Reach::Inside),
+            ("https://[2001:db8::1]/", Reach::World),
+        ] {
+            assert_eq!(Reach::of(&url(text)), reach, "{text}");
         }
     }
 

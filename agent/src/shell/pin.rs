@@ -40,7 +40,7 @@ impl Pin {
         during: During,
     ) -> Result<Self, Failure> {
         let Some(client) = profile.grant.client() else { return Ok(Self::default()) };
-        let origins = match &client.provider {
+        let mut origins: BTreeSet<String> = match &client.provider {
             Provider::TokenEndpoint(url) => origin(url).into_iter().collect(),
             Provider::Issuer { text, url } => {
                 let issuer = (text.as_str(), url);
@@ -54,6 +54,7 @@ impl Pin {
                 found.origins.iter().map(|origin| origin.as_str().to_owned()).collect()
             }
         };
+        origins.extend(client.endpoints.of_client().filter_map(origin));
         Ok(Self { origins, via: via(&client.network) })
     }
 
@@ -194,6 +195,20 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[tokio::test]
+    async fn every_endpoint_that_the_profile_names_is_where_its_secrets_may_go() {
+        let text = "[profiles.acme]\ngrant = \"device_code\"\nclient_id = \"cc\"\n\
+            token_endpoint = \"https://id.example/token\"\n\
+            authorization_endpoint = \"https://login.example/\"\n\
+            device_authorization_endpoint = \"https://device.example/\"\n\
+            refresh_endpoint = \"https://id.example/refresh\"\n";
+        let (_, profile) = config::parse(text).unwrap().profiles.pop_first().unwrap();
+        let (http, metadata) = (Http::default(), MetadataCache::default());
+        let pin = Pin::of(&profile, &http, &metadata, During::Add).await.unwrap();
+        let origins: Vec<&str> = pin.origins.iter().map(String::as_str).collect();
+        assert_eq!(origins, ["https://device.example:443", "https://id.example:443"]);
     }
 
     #[test]
