@@ -1,16 +1,20 @@
 //! OAuth: bytes in, values out. There is no socket in here; the shell carries requests and replies.
 
+pub mod about_token;
 pub mod buffer;
+pub mod claims;
 pub mod client_auth;
 pub mod discovery;
 pub mod form;
 pub mod grant;
+pub mod introspection;
 pub mod message;
 pub mod origin;
 pub mod placeholder;
 pub mod provider_clock;
 pub mod reply;
 pub mod retry_after;
+pub mod revocation;
 
 pub use discovery::Metadata;
 pub use grant::Endpoint;

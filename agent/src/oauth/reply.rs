@@ -13,6 +13,9 @@ mod refusal;
 mod status;
 mod successor;
 
+pub(in crate::oauth) use redact::without as redact;
+pub use refusal::{Said, said};
+
 use tokctl_core::{Cause, Class, Obtained, Outcome, Reached, Token, Trouble};
 use tokctl_proto::escape::shown;
 use tokctl_proto::token::{is_scope, is_token};

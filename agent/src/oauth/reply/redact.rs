@@ -12,7 +12,7 @@ const REDACTED: &str = "[redacted]";
 const SECRET_BYTES_MIN: usize = 6;
 
 /// The text without these secrets, as they are and as a form carries them.
-pub(super) fn without(secrets: &[Secret], mut text: String) -> String {
+pub(in crate::oauth) fn without(secrets: &[Secret], mut text: String) -> String {
     let long = secrets.iter().map(Secret::expose).filter(|it| it.len() >= SECRET_BYTES_MIN);
     let mut long: Vec<&str> = long.collect();
     // One may begin like another.

@@ -56,6 +56,21 @@ const MEANINGS: &[(&str, Meaning)] = &[
     ("ratelimited", Meaning::SlowDown),
 ];
 
+/// The error in a reply of another endpoint than the token endpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Said {
+    /// As the provider wrote it: to be compared, never shown.
+    pub code: Option<String>,
+    /// Safe to show.
+    pub reason: String,
+}
+
+/// Finds the error in such a reply, and takes these secrets out of it.
+pub fn said(body: &[u8], sent: &[Secret]) -> Option<Said> {
+    let refusal = find(&Fields::read(body)?)?.without(sent);
+    Some(Said { reason: refusal.reason(), code: refusal.code })
+}
+
 /// Finds the error of a reply.
 pub(super) fn find(fields: &Fields) -> Option<Refusal> {
     in_error(fields).or_else(|| match fields.text("access_token") {

@@ -1,0 +1,98 @@
+//! A request about a token that the provider has issued: to revoke it (RFC 7009 section 2.1) or to be told of
+//! it (RFC 7662 section 2.1). The two are alike: the token, a hint at its kind, and the client proved as at the
+//! token endpoint.
+//!
+//! The token is a secret as the client's are, so it goes into the body and nowhere else.
+
+use std::collections::BTreeMap;
+
+use tokctl_proto::{Failure, ProfileName, Secret};
+use url::Url;
+
+use crate::config::{Client, ClientAuth};
+use crate::oauth::client_auth::{self, Identity};
+use crate::oauth::form::{self, Parameters};
+use crate::oauth::message::{HttpRequest, Method};
+use crate::oauth::placeholder::{self, Missing};
+
+/// Which of a profile's tokens is meant. Refresh tokens come first: a provider that revokes one ends what was
+/// issued with it too (RFC 7009 section 2.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TokenKind {
+    Refresh,
+    Access,
+}
+
+impl TokenKind {
+    /// The value of `token_type_hint`.
+    pub fn hint(self) -> &'static str {
+        match self {
+            Self::Refresh => "refresh_token",
+            Self::Access => "access_token",
+        }
+    }
+
+    /// The kind of that hint.
+    pub fn of_hint(hint: &str) -> Option<Self> {
+        [Self::Refresh, Self::Access].into_iter().find(|kind| kind.hint() == hint)
+    }
+
+    /// In words for a person.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Refresh => "refresh token",
+            Self::Access => "access token",
+        }
+    }
+}
+
+/// Who asks, and with what it proves itself.
+#[derive(Clone, Copy, Debug)]
+pub struct Asker<'a> {
+    pub profile: &'a ProfileName,
+    /// As in config.toml: it decides which secret `set-secret` stores when none is named.
+    pub grant: &'a str,
+    pub client: &'a Client,
+    pub auth: ClientAuth,
+    pub secrets: &'a BTreeMap<String, Secret>,
+}
+
+impl Asker<'_> {
+    /// What to type when the client's secret is not the one.
+    pub(super) fn set_client_secret(&self) -> String {
+        client_auth::set_secret(self.profile, self.grant, client_auth::CLIENT_SECRET)
+    }
+}
+
+/// The request to `endpoint` about one token.
+pub(super) fn request(
+    asker: &Asker<'_>,
+    endpoint: &Url,
+    kind: TokenKind,
+    token: &Secret,
+) -> Result<HttpRequest, Failure> {
+    let Asker { profile, grant, client, auth, secrets } = *asker;
+    let mut parameters = Parameters::default();
+    let identity = Identity { profile, grant, client_id: &client.client_id };
+    let authorization = client_auth::prove(identity, auth, secrets, &mut parameters)?;
+    parameters.set("token", token.clone());
+    parameters.set_text("token_type_hint", kind.hint());
+
+    let text = |value: &str| Secret::new(value.to_owned());
+    let mut headers = vec![
+        ("Accept".into(), text("application/json")),
+        ("Content-Type".into(), text(form::content_type(client.body))),
+    ];
+    headers.extend(authorization.map(|value| ("Authorization".into(), value)));
+    for (name, template) in &client.quirks.headers {
+        let value = placeholder::fill(template, secrets)
+            .map_err(|Missing(name)| client_auth::secret_required(profile, grant, &name))?;
+        headers.push((name.clone().into(), value));
+    }
+    Ok(HttpRequest {
+        method: Method::Post,
+        url: endpoint.clone(),
+        headers,
+        body: parameters.encode(client.body),
+    })
+}
