@@ -2,13 +2,14 @@
 //!
 //! `parse` reads, with `section` for shapes, `misplaced` for keys that mean nothing together, and
 //! `check`, `address`, `policy`, `pool`, `rate`, `subject` and `template` for rules; `edit` changes text, with
-//! `typed` for values and `layout` for comments; `file` and `watch` are the only ones that touch the
+//! `typed` for values and `layout` for comments; `excerpt` makes a text of what was read; `file` and `watch` are the only ones that touch the
 //! disk.
 
 mod address;
 mod check;
 pub mod edit;
 mod error;
+mod excerpt;
 mod failure;
 pub mod file;
 mod layout;
@@ -31,6 +32,7 @@ pub use edit::{
     EditError, add_profile, profile_toml, remove_profile, rename_profile, set, set_agent,
 };
 pub use error::ConfigError;
+pub use excerpt::excerpt;
 pub use file::{ConfigFile, FileError, Fingerprint, Snapshot, UpdateError};
 pub use parse::parse;
 pub use profile::{

@@ -21,6 +21,7 @@ use super::file;
 const LOCK: &str = "lock";
 const ENTRIES: &str = "entries";
 const QUARANTINE: &str = "quarantine";
+const TOMBSTONES: &str = "tombstones";
 /// Ours alone.
 const DIR_MODE: u32 = 0o700;
 
@@ -71,6 +72,9 @@ impl VaultDir {
         private_dir(&vault.entries_dir())?;
         file::sweep(&vault.path)?;
         file::sweep(&vault.entries_dir())?;
+        if vault.tombstones_dir().is_dir() {
+            file::sweep(&vault.tombstones_dir())?;
+        }
         Ok(vault)
     }
 
@@ -88,6 +92,10 @@ impl VaultDir {
 
     pub(super) fn quarantine_dir(&self) -> PathBuf {
         self.path.join(QUARANTINE)
+    }
+
+    pub(super) fn tombstones_dir(&self) -> PathBuf {
+        self.path.join(TOMBSTONES)
     }
 
     /// Makes a directory of the vault that is not always there.

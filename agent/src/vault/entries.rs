@@ -14,7 +14,7 @@ use super::entry::Entry;
 use super::error::VaultError;
 use super::file;
 use super::keys::Keys;
-use super::seal::{self, Refused};
+use super::seal::{self, Label};
 
 /// Largest entry file: 32 tokens of 64 KiB, raw answers and keys beside them, with room to spare.
 const ENTRY_BYTES_MAX: usize = 8 * 1024 * 1024;
@@ -56,15 +56,9 @@ impl VaultDir {
         let Some(sealed) = file::read(&path, ENTRY_BYTES_MAX)? else {
             return Ok(None);
         };
-        let path = || path.clone();
-        let opened = seal::open(keys, name, &sealed).map_err(|refused| match refused {
-            Refused::Damaged => VaultError::Damaged { path: path() },
-            Refused::Forged => VaultError::Forged { path: path() },
-            Refused::Newer { version } => VaultError::Newer { path: path(), version },
-        })?;
-        Entry::from_json(name, opened.body())
-            .map(Some)
-            .map_err(|_| VaultError::Malformed { path: path() })
+        let opened = seal::open(keys, Label::Entry(name), &sealed)
+            .map_err(|refused| refused.at(path.clone()))?;
+        Entry::from_json(name, opened.body()).map(Some).map_err(|_| VaultError::Malformed { path })
     }
 
     /// Stores a profile's entry as the next generation, which the entry has afterwards. When this
@@ -133,7 +127,7 @@ impl VaultDir {
         debug_assert!(entry.is_of(name));
         let path = self.entry_path(name);
         entry.generation += 1;
-        let sealed = seal::seal(keys, name, &entry.to_json());
+        let sealed = seal::seal(keys, Label::Entry(name), &entry.to_json());
         self.largest.fetch_max(sealed.len().min(ENTRY_BYTES_MAX), Ordering::Relaxed);
         let stored = match sealed.len() {
             0..=ENTRY_BYTES_MAX => store(&path, &sealed),
@@ -143,13 +137,19 @@ impl VaultDir {
     }
 
     pub(super) fn quarantine(&self, name: &ProfileName) -> Result<Quarantined, VaultError> {
+        let moved_to = self.set_apart(&self.entry_path(name), name.as_str())?;
+        Ok(Quarantined { name: name.clone(), moved_to })
+    }
+
+    /// Moves a file to the quarantine, under a name that begins so.
+    pub(super) fn set_apart(&self, path: &Path, name: &str) -> Result<PathBuf, VaultError> {
         let dir = self.quarantine_dir();
         self.make_dir(&dir)?;
         let moved_to = (1..=u32::MAX)
             .map(|n| dir.join(format!("{name}.{n}.age")))
             .find(|path| path.symlink_metadata().is_err())
             .expect("no directory holds four billion files");
-        file::move_to(&self.entry_path(name), &moved_to)?;
-        Ok(Quarantined { name: name.clone(), moved_to })
+        file::move_to(path, &moved_to)?;
+        Ok(moved_to)
     }
 }

@@ -86,7 +86,7 @@ pub struct Via {
     pub proxy: Option<String>,
 }
 
-/// 128 random bits.
+/// 128 random bits that name an entry through every rename, or a tombstone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EntryId(u128);
 

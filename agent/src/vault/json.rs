@@ -23,13 +23,7 @@ pub(super) struct Malformed;
 
 impl Entry {
     pub(super) fn to_json(&self) -> Zeroizing<Vec<u8>> {
-        // Written twice: once to know the size, so that the buffer never grows and leaves no copy
-        // behind.
-        let mut size = Size(0);
-        serde_json::to_writer(&mut size, &Written(self)).expect("counting takes every write");
-        let mut json = Zeroizing::new(Vec::with_capacity(size.0));
-        serde_json::to_writer(&mut *json, &Written(self)).expect("a Vec takes every write");
-        json
+        to_json(&Written(self))
     }
 
     pub(super) fn from_json(profile: &ProfileName, json: &[u8]) -> Result<Self, Malformed> {
@@ -38,14 +32,8 @@ impl Entry {
         let mut entry = Self::new(fields.take::<EntryId>("id")?.ok_or(Malformed)?);
         entry.generation = fields.take("generation")?.ok_or(Malformed)?;
         entry.origins = fields.take("origins")?.unwrap_or_default();
-        if let Some(mut network) = fields.take_fields("network")? {
-            entry.network.ca_file = network.take::<Option<String>>("ca_file")?.flatten();
-            entry.network.proxy = network.take::<Option<String>>("proxy")?.flatten();
-            entry.kept.network = network.rest();
-        }
-        let secrets: BTreeMap<String, SecretStr<'_>> = fields.take("secrets")?.unwrap_or_default();
-        entry.secrets =
-            secrets.into_iter().map(|(name, value)| (name, value.to_secret())).collect();
+        (entry.network, entry.kept.network) = fields.take_via("network")?;
+        entry.secrets = fields.take_secrets("secrets")?;
         let expire: BTreeMap<String, i64> = fields.take("secrets_expire_ms")?.unwrap_or_default();
         entry.secrets_expire = expire.into_iter().map(|(name, at)| (name, WallMs(at))).collect();
         if let Some(refresh) = fields.take_fields("refresh")? {
@@ -62,6 +50,17 @@ impl Entry {
         entry.kept.entry = fields.rest();
         Ok(entry)
     }
+}
+
+/// The text of a value that holds secrets.
+pub(super) fn to_json(value: &impl Serialize) -> Zeroizing<Vec<u8>> {
+    // Written twice: once to know the size, so that the buffer never grows and leaves no copy
+    // behind.
+    let mut size = Size(0);
+    serde_json::to_writer(&mut size, value).expect("counting takes every write");
+    let mut json = Zeroizing::new(Vec::with_capacity(size.0));
+    serde_json::to_writer(&mut *json, value).expect("a Vec takes every write");
+    json
 }
 
 fn token_from_json(
@@ -86,7 +85,7 @@ fn token_from_json(
 pub(super) struct Fields<'a>(BTreeMap<String, &'a RawValue>);
 
 impl<'a> Fields<'a> {
-    fn parse(json: &'a str) -> Result<Self, Malformed> {
+    pub(super) fn parse(json: &'a str) -> Result<Self, Malformed> {
         serde_json::from_str(json).map(Self).map_err(|_| Malformed)
     }
 
@@ -112,6 +111,25 @@ impl<'a> Fields<'a> {
             audience: self.take("audience")?.unwrap_or_default(),
             resource: self.take("resource")?.unwrap_or_default(),
         })
+    }
+
+    /// The way on which secrets may be sent, and what else is told of it.
+    pub(super) fn take_via(&mut self, name: &str) -> Result<(Via, Further), Malformed> {
+        let Some(mut fields) = self.take_fields(name)? else { return Ok(Default::default()) };
+        let via = Via {
+            ca_file: fields.take::<Option<String>>("ca_file")?.flatten(),
+            proxy: fields.take::<Option<String>>("proxy")?.flatten(),
+        };
+        Ok((via, fields.rest()))
+    }
+
+    /// Secrets by their names.
+    pub(super) fn take_secrets(
+        &mut self,
+        name: &str,
+    ) -> Result<BTreeMap<String, Secret>, Malformed> {
+        let secrets: BTreeMap<String, SecretStr<'_>> = self.take(name)?.unwrap_or_default();
+        Ok(secrets.into_iter().map(|(name, value)| (name, value.to_secret())).collect())
     }
 
     pub(super) fn take_fields(&mut self, name: &str) -> Result<Option<Self>, Malformed> {
@@ -160,7 +178,7 @@ impl Serialize for Written<'_> {
     }
 }
 
-struct WrittenVia<'a>(&'a Via, &'a Further);
+pub(super) struct WrittenVia<'a>(pub(super) &'a Via, pub(super) &'a Further);
 
 impl Serialize for WrittenVia<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

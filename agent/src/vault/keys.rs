@@ -11,7 +11,7 @@ use hkdf::Hkdf;
 use hmac::{Hmac, Mac};
 use secrecy::ExposeSecret;
 use sha2::Sha256;
-use tokctl_proto::{ProfileName, Secret, WallMs};
+use tokctl_proto::{Secret, WallMs};
 use zeroize::Zeroizing;
 
 /// HKDF's `info` for the key of the entries' MAC. There is no salt, and the input is the identity's
@@ -97,11 +97,11 @@ impl Key {
         &self.recipient
     }
 
-    /// The MAC of an entry's body under its name. Names hold no NUL, so the two cannot be shifted.
-    pub(super) fn mac(&self, name: &ProfileName, body: &[u8]) -> Hmac<Sha256> {
+    /// The MAC of a file's body under its name. Names hold no NUL, so the two cannot be shifted.
+    pub(super) fn mac(&self, name: &str, body: &[u8]) -> Hmac<Sha256> {
         let mut mac = Hmac::<Sha256>::new_from_slice(self.mac_key.as_ref())
             .expect("HMAC takes a key of any length");
-        mac.update(name.as_str().as_bytes());
+        mac.update(name.as_bytes());
         mac.update(&[0]);
         mac.update(body);
         mac
@@ -178,7 +178,7 @@ mod tests {
         // In Python: prk = hmac(32 * NUL, identity), key = hmac(prk, info + 0x01), hmac(key,
         // b"acme\0" + body).
         let keys = Keys::parse(Secret::new(IDENTITY.to_owned())).unwrap();
-        let mac = keys.writer().mac(&ProfileName::parse("acme").unwrap(), br#"{"id":"00"}"#);
+        let mac = keys.writer().mac("acme", br#"{"id":"00"}"#);
         let hex: String =
             mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
         assert_eq!(hex, "cc414360503cd72ac7eaf2b8c52669a28efc823de3a370ffde121e96933dcef5");

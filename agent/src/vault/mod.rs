@@ -24,6 +24,8 @@ mod seal;
 mod set_aside;
 #[cfg(test)]
 mod tests;
+mod tombstone;
+mod tombstones;
 mod unlock;
 
 pub use dir::{AcquireError, VaultDir};
@@ -34,3 +36,5 @@ pub use identity::{Presence, RecipientFile};
 pub use keys::Keys;
 pub use rotation::NoRefreshToken;
 pub use set_aside::SetAside;
+pub use tombstone::{Buried, GIVEN_UP_AFTER, Tombstone};
+pub use tombstones::TOMBSTONES_MAX;

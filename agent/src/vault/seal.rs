@@ -1,22 +1,49 @@
-//! One entry's bytes: encrypted to the vault's identity, and marked as written by its holder.
+//! One file's bytes: encrypted to the vault's identity, and marked as written by its holder.
 //!
 //! An age file does not say who wrote it: anybody who knows the recipient can make one. So the
 //! plaintext opens with `tokctl-entry 1 <hex HMAC-SHA256>`, and the MAC covers the profile's name,
-//! a NUL, and every byte after that line. An entry put under another name does not pass either.
-//! Nothing is looked at before all of it is read: the last chunk is what shows that none is
-//! missing.
+//! a NUL, and every byte after that line. An entry put under another name does not pass either, nor
+//! does a tombstone in the place of an entry. Nothing is looked at before all of it is read: the last
+//! chunk is what shows that none is missing.
 
+use std::borrow::Cow;
 use std::io::{Read, Write};
 use std::iter;
+use std::path::PathBuf;
 
 use age::{Decryptor, Encryptor};
 use hmac::Mac;
 use tokctl_proto::ProfileName;
 use zeroize::Zeroizing;
 
+use super::entry::EntryId;
+use super::error::VaultError;
 use super::keys::Keys;
 
-const MAGIC: &[u8] = b"tokctl-entry ";
+/// What a file is: its first line says so, and the MAC covers its name.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Label<'a> {
+    Entry(&'a ProfileName),
+    Tombstone(EntryId),
+}
+
+impl Label<'_> {
+    fn magic(self) -> &'static str {
+        match self {
+            Self::Entry(_) => "tokctl-entry",
+            Self::Tombstone(_) => "tokctl-tombstone",
+        }
+    }
+
+    /// No profile's name holds a slash.
+    fn name(&self) -> Cow<'_, str> {
+        match self {
+            Self::Entry(name) => name.as_str().into(),
+            Self::Tombstone(id) => format!("tombstone/{id}").into(),
+        }
+    }
+}
+
 /// The format that is written, and the newest that is read.
 const VERSION: u64 = 1;
 const MAC_BYTES: usize = 32;
@@ -32,16 +59,27 @@ pub(super) enum Refused {
     Newer { version: u64 },
 }
 
-/// Encrypts an entry's body.
-pub(super) fn seal(keys: &Keys, name: &ProfileName, body: &[u8]) -> Vec<u8> {
+impl Refused {
+    /// The same of the file at that place.
+    pub(super) fn at(self, path: PathBuf) -> VaultError {
+        match self {
+            Self::Damaged => VaultError::Damaged { path },
+            Self::Forged => VaultError::Forged { path },
+            Self::Newer { version } => VaultError::Newer { path, version },
+        }
+    }
+}
+
+/// Encrypts a file's body.
+pub(super) fn seal(keys: &Keys, label: Label<'_>, body: &[u8]) -> Vec<u8> {
     let writer = keys.writer();
-    let mac = writer.mac(name, body).finalize().into_bytes();
+    let mac = writer.mac(&label.name(), body).finalize().into_bytes();
     let encryptor = Encryptor::with_recipients(iter::once(writer.recipient() as _))
         .expect("one X25519 recipient is always taken");
     let mut sealed = Vec::new();
     let write = || -> std::io::Result<()> {
         let mut plain = encryptor.wrap_output(&mut sealed)?;
-        write!(plain, "tokctl-entry {VERSION} ")?;
+        write!(plain, "{} {VERSION} ", label.magic())?;
         mac.iter().try_for_each(|byte| write!(plain, "{byte:02x}"))?;
         plain.write_all(b"\n")?;
         plain.write_all(body)?;
@@ -51,7 +89,7 @@ pub(super) fn seal(keys: &Keys, name: &ProfileName, body: &[u8]) -> Vec<u8> {
     sealed
 }
 
-/// An entry's plaintext, checked.
+/// A file's plaintext, checked.
 pub(super) struct Opened {
     plain: Zeroizing<Vec<u8>>,
     body_at: usize,
@@ -63,10 +101,10 @@ impl Opened {
     }
 }
 
-/// Decrypts an entry and checks who wrote it, and for which name.
-pub(super) fn open(keys: &Keys, name: &ProfileName, sealed: &[u8]) -> Result<Opened, Refused> {
+/// Decrypts a file and checks who wrote it, and as what.
+pub(super) fn open(keys: &Keys, label: Label<'_>, sealed: &[u8]) -> Result<Opened, Refused> {
     let plain = decrypt(keys, sealed).ok_or(Refused::Damaged)?;
-    let (version, rest) = version(&plain).ok_or(Refused::Forged)?;
+    let (version, rest) = version(label, &plain).ok_or(Refused::Forged)?;
     match version {
         0 => return Err(Refused::Forged),
         VERSION => {}
@@ -75,7 +113,7 @@ pub(super) fn open(keys: &Keys, name: &ProfileName, sealed: &[u8]) -> Result<Ope
     let (line, body) = split_line(rest).ok_or(Refused::Forged)?;
     let mac = parse_hex(line).ok_or(Refused::Forged)?;
     // verify_slice compares in constant time.
-    if !keys.readers().any(|key| key.mac(name, body).verify_slice(&mac).is_ok()) {
+    if !keys.readers().any(|key| key.mac(&label.name(), body).verify_slice(&mac).is_ok()) {
         return Err(Refused::Forged);
     }
     let body_at = plain.len() - body.len();
@@ -92,8 +130,8 @@ fn decrypt(keys: &Keys, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
 }
 
 /// The version of the format, and what follows it.
-fn version(plain: &[u8]) -> Option<(u64, &[u8])> {
-    let rest = plain.strip_prefix(MAGIC)?;
+fn version<'a>(label: Label<'_>, plain: &'a [u8]) -> Option<(u64, &'a [u8])> {
+    let rest = plain.strip_prefix(label.magic().as_bytes())?.strip_prefix(b" ")?;
     let end = rest.iter().position(|&byte| byte == b' ' || byte == b'\n')?;
     let digits = rest[..end].iter().all(u8::is_ascii_digit).then(|| &rest[..end])?;
     let version = std::str::from_utf8(digits).ok()?.parse().ok()?;
@@ -136,7 +174,7 @@ mod tests {
     }
 
     fn refused(keys: &Keys, sealed: &[u8]) -> Refused {
-        match open(keys, &name("acme"), sealed) {
+        match open(keys, Label::Entry(&name("acme")), sealed) {
             Err(refused) => refused,
             Ok(_) => panic!("it opened"),
         }
@@ -153,15 +191,19 @@ mod tests {
         // Around one and two of age's chunks of 64 KiB, and a body that holds line feeds.
         for length in [0, 1, 65_000, 65_536 - 80, 65_536, 131_072, 200_000] {
             let body: Vec<u8> = (0..length).map(|n| (n % 11) as u8).collect();
-            let sealed = seal(&keys, &name("acme"), &body);
-            assert_eq!(open(&keys, &name("acme"), &sealed).ok().unwrap().body(), body, "{length}");
+            let sealed = seal(&keys, Label::Entry(&name("acme")), &body);
+            assert_eq!(
+                open(&keys, Label::Entry(&name("acme")), &sealed).ok().unwrap().body(),
+                body,
+                "{length}"
+            );
         }
     }
 
     #[test]
     fn no_flipped_bit_opens() {
         let keys = keys();
-        let sealed = seal(&keys, &name("acme"), b"{}");
+        let sealed = seal(&keys, Label::Entry(&name("acme")), b"{}");
         for bit in 0..sealed.len() * 8 {
             let mut flipped = sealed.clone();
             flipped[bit / 8] ^= 1 << (bit % 8);
@@ -172,7 +214,7 @@ mod tests {
     #[test]
     fn nothing_cut_or_appended_opens() {
         let keys = keys();
-        let sealed = seal(&keys, &name("acme"), b"{}");
+        let sealed = seal(&keys, Label::Entry(&name("acme")), b"{}");
         for length in 0..sealed.len() {
             assert_eq!(refused(&keys, &sealed[..length]), Refused::Damaged, "cut at {length}");
         }
@@ -183,7 +225,7 @@ mod tests {
     #[test]
     fn a_cut_between_two_chunks_does_not_open() {
         let keys = keys();
-        let sealed = seal(&keys, &name("acme"), &vec![b' '; 200_000]);
+        let sealed = seal(&keys, Label::Entry(&name("acme")), &vec![b' '; 200_000]);
         let chunk = 64 * 1024 + 16;
         let payload_at = sealed.len() - (200_000 + 80 + 4 * 16);
         assert_eq!(refused(&keys, &sealed[..payload_at + chunk]), Refused::Damaged);
@@ -191,15 +233,31 @@ mod tests {
 
     #[test]
     fn another_identity_does_not_open_it() {
-        let sealed = seal(&keys(), &name("acme"), b"{}");
+        let sealed = seal(&keys(), Label::Entry(&name("acme")), b"{}");
         assert_eq!(refused(&keys(), &sealed), Refused::Damaged);
     }
 
     #[test]
     fn an_entry_under_another_name_is_forged() {
         let keys = keys();
-        let sealed = seal(&keys, &name("other"), b"{}");
+        let sealed = seal(&keys, Label::Entry(&name("other")), b"{}");
         assert_eq!(refused(&keys, &sealed), Refused::Forged);
+    }
+
+    #[test]
+    fn an_entry_is_no_tombstone_and_no_tombstone_is_an_entry() {
+        let (keys, id) = (keys(), EntryId::draw(&mut |bytes| bytes.fill(0xab)));
+        let tombstone = Label::Tombstone(id);
+        let sealed = seal(&keys, tombstone, b"{}");
+        assert!(open(&keys, tombstone, &sealed).is_ok());
+        let other = Label::Tombstone(EntryId::draw(&mut |bytes| bytes.fill(1)));
+        // An id is a profile's name too.
+        let of_that_name = name(&id.to_string());
+        for label in [other, Label::Entry(&of_that_name), Label::Entry(&name("tombstone"))] {
+            assert!(matches!(open(&keys, label, &sealed), Err(Refused::Forged)), "{label:?}");
+        }
+        let sealed = seal(&keys, Label::Entry(&of_that_name), b"{}");
+        assert!(matches!(open(&keys, tombstone, &sealed), Err(Refused::Forged)));
     }
 
     #[test]
@@ -232,7 +290,7 @@ mod tests {
         let keys = keys();
         let mac: String = keys
             .writer()
-            .mac(&name("acme"), b"{}")
+            .mac("acme", b"{}")
             .finalize()
             .into_bytes()
             .iter()
@@ -240,7 +298,11 @@ mod tests {
             .collect();
         for (body, opens) in [("{}", true), ("{} ", false), ("\n{}", false), ("{", false)] {
             let sealed = encrypt(&keys, format!("tokctl-entry 1 {mac}\n{body}").as_bytes());
-            assert_eq!(open(&keys, &name("acme"), &sealed).is_ok(), opens, "{body:?}");
+            assert_eq!(
+                open(&keys, Label::Entry(&name("acme")), &sealed).is_ok(),
+                opens,
+                "{body:?}"
+            );
         }
         let upper = format!("tokctl-entry 1 {}\n{{}}", mac.to_uppercase());
         assert_eq!(refused(&keys, &encrypt(&keys, upper.as_bytes())), Refused::Forged);
@@ -258,12 +320,12 @@ mod tests {
     #[test]
     fn an_older_identity_reads_and_only_the_first_writes() {
         let (old, new) = (keys(), keys());
-        let sealed = seal(&old, &name("acme"), b"{}");
+        let sealed = seal(&old, Label::Entry(&name("acme")), b"{}");
         let both = [new.text().expose(), old.text().expose()].concat();
         let both = Keys::parse(tokctl_proto::Secret::new(both)).unwrap();
-        assert!(open(&both, &name("acme"), &sealed).is_ok());
-        let sealed = seal(&both, &name("acme"), b"{}");
-        assert!(open(&new, &name("acme"), &sealed).is_ok());
+        assert!(open(&both, Label::Entry(&name("acme")), &sealed).is_ok());
+        let sealed = seal(&both, Label::Entry(&name("acme")), b"{}");
+        assert!(open(&new, Label::Entry(&name("acme")), &sealed).is_ok());
         assert_eq!(refused(&old, &sealed), Refused::Damaged);
     }
 }

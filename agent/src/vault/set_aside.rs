@@ -38,7 +38,7 @@ impl VaultDir {
             let bytes = file::read_present(path, IDENTITY_BYTES_MAX)?;
             file::create(&moved_to.join(file_name(path)), &bytes)?;
         }
-        for dir in [self.entries_dir(), self.quarantine_dir()] {
+        for dir in [self.entries_dir(), self.quarantine_dir(), self.tombstones_dir()] {
             if dir.exists() {
                 file::move_to(&dir, &moved_to.join(file_name(&dir)))?;
             }

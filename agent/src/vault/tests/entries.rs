@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
 use super::*;
+use crate::vault::seal::Label;
 use crate::vault::{Removed, VaultError};
 
 /// What the vault says of the entry that lies there.
@@ -97,7 +98,8 @@ fn an_entry_of_a_newer_format_is_left_untouched() {
 #[test]
 fn an_entry_that_says_nothing_usable_is_not_called_damaged() {
     let bench = Bench::new();
-    let sealed = crate::vault::seal::seal(&bench.keys, &name("acme"), b"[]");
+    let label = Label::Entry(&name("acme"));
+    let sealed = crate::vault::seal::seal(&bench.keys, label, b"[]");
     fs::write(bench.file("acme"), sealed).unwrap();
     assert!(matches!(refusal(&bench, "acme"), VaultError::Malformed { .. }));
 }

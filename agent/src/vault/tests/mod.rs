@@ -6,6 +6,7 @@ mod entries;
 mod replace;
 mod rotation;
 mod stock_age;
+mod tombstones;
 
 use std::path::{Path, PathBuf};
 

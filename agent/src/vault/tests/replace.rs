@@ -11,12 +11,14 @@ fn a_vault_set_aside_is_a_whole_vault() {
     vault.write(&keys, &name("acme"), &mut entry("acme")).unwrap();
     fs::write(vault.path().join("identity.tpm.age"), "another method").unwrap();
     fs::write(vault.path().join("renaming"), "acme\nnew\n").unwrap();
+    let buried = EntryId::draw(&mut |bytes| bytes.fill(7));
+    vault.write_tombstone(&keys, buried, &tombstones::tombstone()).unwrap();
 
     let aside = vault.set_aside().unwrap();
     assert_eq!(aside.moved_to.file_name().unwrap(), "vault.replaced-1");
     assert_eq!(aside.profiles, [name("acme")]);
     assert_eq!(vault.presence().unwrap(), Presence::Absent);
-    assert!(vault.entries().unwrap().is_empty());
+    assert!(vault.entries().unwrap().is_empty() && vault.tombstones().unwrap().is_empty());
     let mut left: Vec<_> =
         vault.path().read_dir().unwrap().map(|found| found.unwrap().file_name()).collect();
     left.sort();
@@ -26,6 +28,7 @@ fn a_vault_set_aside_is_a_whole_vault() {
     let old_keys = old.unlock(None).unwrap();
     assert_eq!(old_keys.recipient(), keys.recipient());
     assert!(old.read(&old_keys, &name("acme")).unwrap().is_some());
+    assert!(old.read_tombstone(&old_keys, buried).unwrap().is_some());
     assert!(old.path().join("identity.tpm.age").exists());
     assert!(old.path().join("renaming").exists());
 }

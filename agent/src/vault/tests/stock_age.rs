@@ -7,6 +7,7 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
+use super::tombstones::stored;
 use super::*;
 use crate::vault::{Presence, VaultError};
 
@@ -48,6 +49,20 @@ fn age_opens_an_entry_with_the_bare_identity() {
     let json: serde_json::Value = serde_json::from_str(json).unwrap();
     assert_eq!(json["secrets"]["client_secret"], "s3cret\n\"quoted\"");
     assert_eq!(json["refresh"]["token"], "refresh");
+}
+
+#[test]
+fn age_opens_a_tombstone_with_the_bare_identity() {
+    let bench = Bench::new();
+    let id = stored(&bench);
+    let mut age = Command::new("age");
+    age.args(["-d", "-i", "identity.txt", &format!("tombstones/{id}.age")]);
+    let plain = must_run(age.current_dir(bench.vault.path()), "").stdout;
+    let plain = String::from_utf8(plain).unwrap();
+    let (line, json) = plain.split_once('\n').unwrap();
+    assert!(line.starts_with("tokctl-tombstone 1 ") && line.len() == 19 + 64, "{line}");
+    let json: serde_json::Value = serde_json::from_str(json).unwrap();
+    assert_eq!((&json["profile"], &json["tokens"][0]["token"]), (&"acme".into(), &"r1".into()));
 }
 
 #[test]

@@ -1,0 +1,202 @@
+//! The settings that a request about a token is made of, as a text of their own: what is kept for the time
+//! when the profile, its preset and `[agent]` are not what they were, or are gone.
+//!
+//! [`parse`](super::parse) reads it, so there is one reader of settings. It is made of what was read rather than of the
+//! file's lines: those may come from several places.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use tokctl_proto::ProfileName;
+use toml_edit::{Array, DocumentMut, InlineTable, Item, Table, Value};
+use url::Url;
+
+use super::{Body, Client, ClientAuth, Jwt, KeyEncoding, Network, Provider};
+
+/// The excerpt of a client's settings; `None` where its proof comes from elsewhere at the time, which no settings
+/// of its own can bring back.
+pub fn excerpt(name: &ProfileName, client: &Client) -> Option<String> {
+    let auth = match client.client_auth {
+        Some(ClientAuth::Federated) => return None,
+        auth => auth.map(client_auth),
+    };
+    let mut lines = Lines::default();
+    // Nothing is obtained by it: it stands for whoever has a token endpoint, with and without an id.
+    lines.text(
+        "grant",
+        if client.client_id.is_empty() { "jwt_bearer" } else { "client_credentials" },
+    );
+    match &client.provider {
+        Provider::Issuer { text, .. } => lines.text("issuer", text),
+        Provider::TokenEndpoint(url) => lines.text("token_endpoint", url.as_str()),
+    }
+    lines.optional("revocation_endpoint", client.endpoints.revocation.as_ref().map(Url::as_str));
+    lines.optional("client_id", Some(&*client.client_id).filter(|id| !id.is_empty()));
+    lines.optional("client_auth", auth);
+    if client.body == Body::Json {
+        lines.text("body", "json");
+    }
+    lines.table("headers", &client.quirks.headers);
+    lines.table("rename", &client.quirks.rename);
+    lines.jwt(&client.jwt);
+    lines.network(&client.network);
+
+    let mut document = DocumentMut::new();
+    if !client.network.no_proxy.is_empty() {
+        let hosts: Array = client.network.no_proxy.iter().collect();
+        let mut agent = Table::new();
+        agent.insert("no_proxy", Item::Value(hosts.into()));
+        document.insert("agent", Item::Table(agent));
+    }
+    let mut profiles = Table::new();
+    profiles.set_implicit(true);
+    profiles.insert(name.as_str(), Item::Table(lines.0));
+    document.insert("profiles", Item::Table(profiles));
+    Some(document.to_string())
+}
+
+fn client_auth(auth: ClientAuth) -> &'static str {
+    match auth {
+        ClientAuth::Basic => "basic",
+        ClientAuth::BasicRaw => "basic_raw",
+        ClientAuth::Post => "post",
+        ClientAuth::PrivateKeyJwt => "private_key_jwt",
+        ClientAuth::ClientSecretJwt => "client_secret_jwt",
+        ClientAuth::Tls => "tls",
+        ClientAuth::Federated => "federated",
+        ClientAuth::None => "none",
+    }
+}
+
+/// The lines of a profile.
+#[derive(Default)]
+struct Lines(Table);
+
+impl Lines {
+    fn value(&mut self, key: &str, value: impl Into<Value>) {
+        self.0.insert(key, Item::Value(value.into()));
+    }
+
+    fn text(&mut self, key: &str, text: &str) {
+        self.value(key, text);
+    }
+
+    fn optional(&mut self, key: &str, text: Option<&str>) {
+        if let Some(text) = text {
+            self.text(key, text);
+        }
+    }
+
+    fn duration(&mut self, key: &str, duration: Option<Duration>) {
+        if let Some(duration) = duration {
+            self.value(key, format!("{}s", duration.as_secs()));
+        }
+    }
+
+    fn table(&mut self, key: &str, entries: &BTreeMap<String, String>) {
+        if !entries.is_empty() {
+            let pairs = entries.iter().map(|(name, text)| (name.as_str(), text.as_str()));
+            self.value(key, pairs.collect::<InlineTable>());
+        }
+    }
+
+    /// What a client's assertion is made of; `iss` and `sub` are the client's id (RFC 7523 section 3).
+    fn jwt(&mut self, jwt: &Jwt) {
+        self.optional("alg", jwt.alg.map(|alg| alg.name()));
+        self.optional("kid", jwt.kid.as_deref());
+        self.optional("assertion_audience", jwt.audience.as_deref());
+        self.duration("assertion_lifetime", jwt.lifetime);
+        self.duration("assertion_backdate", jwt.backdate);
+        match jwt.key_encoding {
+            KeyEncoding::Text => {}
+            KeyEncoding::Hex => self.text("key_encoding", "hex"),
+            KeyEncoding::Base64 => self.text("key_encoding", "base64"),
+        }
+    }
+
+    fn network(&mut self, network: &Network) {
+        let ca_file = network.ca_file.as_ref().map(|path| path.to_string_lossy());
+        self.optional("ca_file", ca_file.as_deref());
+        self.optional("proxy", network.proxy.as_deref());
+        if network.allow_http_loopback {
+            self.value("allow_http_loopback", true);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config;
+
+    fn name() -> ProfileName {
+        ProfileName::parse("acme.eu").unwrap()
+    }
+
+    fn client_of(text: &str) -> Client {
+        let config = config::parse(text).unwrap_or_else(|error| panic!("{error}: {text}"));
+        config.profiles[&name()].grant.client().unwrap().clone()
+    }
+
+    /// What the excerpt must bring back.
+    fn needed(client: &Client) -> Client {
+        let mut needed = Client {
+            provider: client.provider.clone(),
+            client_id: client.client_id.clone(),
+            client_auth: client.client_auth,
+            body: client.body,
+            network: client.network.clone(),
+            ..Client::plain(Url::parse("https://acme.example/").unwrap())
+        };
+        needed.endpoints.revocation = client.endpoints.revocation.clone();
+        needed.quirks.headers = client.quirks.headers.clone();
+        needed.quirks.rename = client.quirks.rename.clone();
+        needed.jwt = Jwt { iss: None, sub: None, claims: BTreeMap::new(), ..client.jwt.clone() };
+        needed
+    }
+
+    const WHO: &str = "issuer = \"https://acme.example/x\"\nclient_id = \"c \\\"1\"\n";
+
+    #[test]
+    fn what_a_request_is_made_of_reads_back() {
+        for settings in [
+            format!("grant = \"authorization_code\"\n{WHO}scope = \"a b\"\n"),
+            format!(
+                "grant = \"refresh_token\"\n{WHO}rotation = \"grace\"\nclient_auth = \"none\"\n"
+            ),
+            "grant = \"client_credentials\"\ntoken_endpoint = \"http://127.0.0.1:9/t?x=1\"\n\
+             client_id = \"c\"\nallow_http_loopback = true\nbody = \"json\"\n\
+             revocation_endpoint = \"https://r.example/\"\nparams = { a = \"b\" }\n\
+             headers = { X-Key = \"{secret:pin}\" }\nrename = { client_id = \"key\" }\n\
+             ca_file = \"/ca.pem\"\nproxy = \"http://p.example:3128\"\nclient_auth = \"post\"\n"
+                .to_owned(),
+            format!(
+                "grant = \"jwt_bearer\"\n{WHO}client_auth = \"private_key_jwt\"\nalg = \"PS256\"\n\
+                 kid = \"k1\"\niss = \"me\"\nsub = \"you\"\nclaims = {{ a = \"1\" }}\n\
+                 assertion_audience = \"aud\"\nassertion_lifetime = \"1m\"\n\
+                 assertion_backdate = \"10s\"\nkey_encoding = \"hex\"\n"
+            ),
+            "grant = \"jwt_bearer\"\ntoken_endpoint = \"https://acme.example/t\"\n".to_owned(),
+            format!(
+                "grant = \"token_exchange\"\n{WHO}subject = \"file:/token\"\nclient_auth = \"basic\"\n"
+            ),
+        ] {
+            for agent in
+                ["", "[agent]\nno_proxy = [\"a.example\", \".b\"]\nproxy = \"http://q:1\"\n"]
+            {
+                let before = client_of(&format!("{agent}[profiles.\"acme.eu\"]\n{settings}"));
+                let text = excerpt(&name(), &before).unwrap();
+                assert_eq!(client_of(&text), needed(&before), "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_proof_from_elsewhere_is_not_brought_back() {
+        let client = client_of(&format!(
+            "[profiles.\"acme.eu\"]\ngrant = \"token_exchange\"\n{WHO}subject = \"gitlab\"\n\
+             client_auth = \"federated\"\n"
+        ));
+        assert_eq!(excerpt(&name(), &client), None);
+    }
+}
