@@ -7,14 +7,18 @@ pub mod client_auth;
 pub mod discovery;
 pub mod form;
 pub mod grant;
+pub mod id_token;
 pub mod introspection;
+pub mod jose;
 pub mod message;
 pub mod origin;
+pub mod pkce;
 pub mod placeholder;
 pub mod provider_clock;
 pub mod reply;
 pub mod retry_after;
 pub mod revocation;
+pub mod state;
 
 pub use discovery::Metadata;
 pub use grant::Endpoint;
