@@ -21,6 +21,21 @@ const RESERVED: &[(&str, &str)] = &[
     ("resource", "set the key `resource`"),
 ];
 
+/// Parameters of an authorization request that tokctl sets itself, or that would have it answered in a
+/// way that is not understood.
+const RESERVED_IN_LOGIN: &[&str] = &[
+    "response_type",
+    "response_mode",
+    "redirect_uri",
+    "state",
+    "nonce",
+    "code_challenge",
+    "code_challenge_method",
+    "request",
+    "request_uri",
+    "dpop_jkt",
+];
+
 /// RFC 6749 section 3.3.
 pub(super) fn scope(text: &str) -> Result<String, Broken> {
     if is_scope(text) {
@@ -65,6 +80,14 @@ pub(super) fn parameter_name(name: &str) -> Result<String, Broken> {
             Err(Broken::new(format!("must not set `{name}`: tokctl does")).hint(*instead))
         }
         None => Ok(name.to_owned()),
+    }
+}
+
+/// The name of a further parameter of an authorization request.
+pub(super) fn authorization_parameter_name(name: &str) -> Result<String, Broken> {
+    match RESERVED_IN_LOGIN.contains(&name) {
+        true => Err(Broken::new(format!("must not set `{name}`: tokctl does"))),
+        false => parameter_name(name),
     }
 }
 
@@ -166,6 +189,23 @@ mod tests {
             ("ä", false),
         ] {
             assert_eq!(parameter_name(name).is_ok(), fits, "{name}");
+        }
+    }
+
+    #[test]
+    fn what_makes_a_login_safe_is_not_set_by_hand() {
+        for (name, fits) in [
+            ("prompt", true),
+            ("access_type", true),
+            ("login_hint", true),
+            ("state", false),
+            ("nonce", false),
+            ("redirect_uri", false),
+            ("response_mode", false),
+            ("code_challenge_method", false),
+            ("scope", false),
+        ] {
+            assert_eq!(authorization_parameter_name(name).is_ok(), fits, "{name}");
         }
     }
 

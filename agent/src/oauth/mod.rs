@@ -15,6 +15,7 @@ pub mod origin;
 pub mod pkce;
 pub mod placeholder;
 pub mod provider_clock;
+pub mod redirect;
 pub mod reply;
 pub mod retry_after;
 pub mod revocation;

@@ -25,6 +25,7 @@ use url::Url;
 use crate::config::{Client, Grant};
 use crate::oauth::message::HttpReply;
 use crate::oauth::reply::fields::Fields;
+use crate::oauth::reply::refusal::Refusal;
 use crate::oauth::{client_auth, provider_clock};
 
 /// Half as much again as the largest JWT we have met. With [`extra::EXTRA_BYTES_MAX`] it fits into
@@ -45,16 +46,47 @@ pub struct Asked<'a> {
     pub grant: &'a Grant,
     /// The grant's.
     pub client: &'a Client,
-    /// The token endpoint.
     pub endpoint: &'a Url,
     /// Secrets that the request held: a provider may repeat one in what it says of a refusal.
     pub sent: &'a [Secret],
+    pub purpose: Purpose,
+}
+
+/// What a request was for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// A token, for nothing but the client itself or what it signs.
+    Token,
+    /// A token for a refresh token.
+    Refresh,
+    /// The first tokens, for the code of a login.
+    Login,
+    /// No token: something else at the endpoint that is called this.
+    Other(&'static str),
+}
+
+impl Purpose {
+    /// What is asked for without a person.
+    pub fn of(grant: &Grant) -> Self {
+        match grant.has_refresh_token() {
+            true => Self::Refresh,
+            false => Self::Token,
+        }
+    }
 }
 
 impl Asked<'_> {
-    /// Whether a refresh token was presented.
-    fn is_refresh(&self) -> bool {
-        self.grant.has_refresh_token()
+    /// Whether a refresh token may come back. A client that presented nothing has no use for one
+    /// (RFC 6749 section 4.4.3).
+    fn takes_refresh_token(&self) -> bool {
+        matches!(self.purpose, Purpose::Refresh | Purpose::Login)
+    }
+
+    fn endpoint_name(&self) -> &'static str {
+        match self.purpose {
+            Purpose::Other(name) => name,
+            Purpose::Token | Purpose::Refresh | Purpose::Login => "token endpoint",
+        }
     }
 
     /// What to type when the client's secret is not the one.
@@ -69,19 +101,15 @@ pub fn classify(now: WallMs, asked: &Asked<'_>, reply: &HttpReply) -> Outcome {
     let clock_ahead_s = provider_clock::ahead_s(reply);
     let refusal = fields.as_ref().and_then(refusal::find).map(|it| it.without(asked.sent));
     let successor = match (reply.status, fields.as_mut()) {
-        // A client that presented none has no use for one (RFC 6749 section 4.4.3). What comes with
-        // a refusal by status is an echo of the request.
-        (200..=299, Some(fields)) if asked.is_refresh() => {
+        // What comes with a refusal by status is an echo of the request.
+        (200..=299, Some(fields)) if asked.takes_refresh_token() => {
             successor::take(fields, reply, clock_ahead_s)
         }
         _ => None,
     };
-    let made = match (reply.status, refusal) {
-        (408 | 429 | 500..=599, refusal) => Err(status::overloaded(now, reply, refusal.as_ref())),
-        (300..=399, _) => Err(status::redirect(asked.endpoint, reply.status)),
-        (_, Some(refusal)) => Err(refusal.trouble(now, asked, reply)),
-        (200..=299, None) => token(asked.client, reply, clock_ahead_s, fields.as_mut()),
-        (_, None) => Err(status::refused(asked, reply.status)),
+    let made = match trouble(now, asked, reply, refusal.as_ref()) {
+        Some(trouble) => Err(trouble),
+        None => token(asked.client, reply, clock_ahead_s, fields.as_mut()),
     };
     match made {
         Ok(token) => {
@@ -99,6 +127,35 @@ pub fn classify(now: WallMs, asked: &Asked<'_>, reply: &HttpReply) -> Outcome {
             })
         }
     }
+}
+
+/// Why a reply is none of a success, whatever a success would hold; `None` where it is one.
+pub fn refused(now: WallMs, asked: &Asked<'_>, reply: &HttpReply) -> Option<Trouble> {
+    let fields = Fields::read(&reply.body);
+    let refusal = fields.as_ref().and_then(refusal::find).map(|it| it.without(asked.sent));
+    let trouble = trouble(now, asked, reply, refusal.as_ref())?;
+    let failure = trouble.failure.of(&asked.key.profile);
+    Some(Trouble { failure, reached: Reached::Answered(reply.status), ..trouble })
+}
+
+/// The code of the error that a reply holds, as the provider wrote it.
+pub fn error_code(reply: &HttpReply) -> Option<String> {
+    refusal::find(&Fields::read(&reply.body)?)?.code
+}
+
+fn trouble(
+    now: WallMs,
+    asked: &Asked<'_>,
+    reply: &HttpReply,
+    refusal: Option<&Refusal>,
+) -> Option<Trouble> {
+    Some(match (reply.status, refusal) {
+        (408 | 429 | 500..=599, refusal) => status::overloaded(now, reply, refusal),
+        (300..=399, _) => status::redirect(asked, reply.status),
+        (_, Some(refusal)) => refusal.trouble(now, asked, reply),
+        (200..=299, None) => return None,
+        (_, None) => status::refused(asked, reply.status),
+    })
 }
 
 /// Reads a successful reply (RFC 6749 section 5.1).

@@ -17,7 +17,7 @@ use crate::config::{Client, Profile, Provider};
 use crate::oauth::HttpRequest;
 use crate::oauth::client_auth;
 use crate::oauth::grant::{Endpoint, client_credentials, refresh_token};
-use crate::oauth::reply::{self, Asked};
+use crate::oauth::reply::{self, Asked, Purpose};
 use crate::vault::{Entry, NoRefreshToken};
 
 mod answer;
@@ -119,7 +119,8 @@ pub fn classify(answer: &Answer) -> tokctl_core::Outcome {
     let now = clock::now().wall;
     let grant = &answer.profile.grant;
     let Answer { key, endpoint, sent, .. } = answer;
-    let asked = Asked { key, grant, client, endpoint, sent };
+    let purpose = Purpose::of(grant);
+    let asked = Asked { key, grant, client, endpoint, sent, purpose };
     match reply::classify(now, &asked, &answer.reply) {
         tokctl_core::Outcome::Tokens(obtained) => {
             tokctl_core::Outcome::Tokens(tokctl_core::Obtained {

@@ -30,7 +30,7 @@ pub(super) fn client(section: &Section<'_>, agent: &Network) -> Result<Client, C
         scope: section.all_checked("scope", check::scope)?,
         audience: section.all_checked("audience", check::audience)?,
         resource: section.all_checked("resource", address::resource)?,
-        params: parameters(section, "params")?,
+        params: parameters(section, "params", check::parameter_name)?,
         body: match section.text("body").map(|spot| spot.text) {
             Some("json") => Body::Json,
             _ => Body::Form,
@@ -39,7 +39,11 @@ pub(super) fn client(section: &Section<'_>, agent: &Network) -> Result<Client, C
         endpoints: endpoints(section, network.allow_http_loopback)?,
         login: Login {
             redirect_uri: section.checked("redirect_uri", address::redirect_uri)?,
-            params: parameters(section, "authorization_params")?,
+            params: parameters(
+                section,
+                "authorization_params",
+                check::authorization_parameter_name,
+            )?,
             id_token_alg: algorithm(section, "id_token_alg"),
         },
         quirks: quirks(section)?,
@@ -160,7 +164,7 @@ fn quirks(section: &Section<'_>) -> Result<Quirks, ConfigError> {
         grant_type: section.checked("grant_type", check::plain_text)?,
         rename,
         headers,
-        refresh_params: parameters(section, "refresh_params")?,
+        refresh_params: parameters(section, "refresh_params", check::parameter_name)?,
         scope_separator: section.checked("scope_separator", check::plain_text)?,
         response: response(section)?,
     })
@@ -206,9 +210,13 @@ fn algorithm(section: &Section<'_>, name: &str) -> Option<Algorithm> {
 }
 
 /// Further parameters of a request: none that tokctl sets itself.
-fn parameters(section: &Section<'_>, key: &str) -> Result<BTreeMap<String, String>, ConfigError> {
+fn parameters(
+    section: &Section<'_>,
+    key: &str,
+    name_of: impl Fn(&str) -> Result<String, Broken>,
+) -> Result<BTreeMap<String, String>, ConfigError> {
     let read = |(name, spot): &(&str, Spot<'_>)| {
-        let name = section.obey(key, spot.offset, check::parameter_name(name))?;
+        let name = section.obey(key, spot.offset, name_of(name))?;
         let value = template::parameter(spot.text);
         Ok((name.clone(), section.obey(&format!("{key}.{name}"), spot.offset, value)?))
     };

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use tokctl_proto::{Failure, Secret, TokenKey};
 
 use crate::config::Client;
-use crate::oauth::grant::{Endpoint, token_request};
+use crate::oauth::grant::Endpoint;
+use crate::oauth::grant::token_request::{self, Ask};
 use crate::oauth::message::HttpRequest;
 
 /// The request for the token of `key`.
@@ -15,7 +16,9 @@ pub fn request(
     key: &TokenKey,
     secrets: &BTreeMap<String, Secret>,
 ) -> Result<HttpRequest, Failure> {
-    token_request::make("client_credentials", client, endpoint, key, secrets, None)
+    let grant = "client_credentials";
+    let ask = Ask { grant, grant_type: grant, presented: &[], is_agreed: false };
+    token_request::make(&ask, client, endpoint, key, secrets)
 }
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
 //! One file per grant: each turns what is known into the one request that asks for a token.
 
+pub mod authorization_code;
 pub mod client_credentials;
+pub mod device_code;
 pub mod refresh_token;
 mod token_request;
 

@@ -9,7 +9,8 @@ use std::collections::BTreeMap;
 use tokctl_proto::{Failure, Secret, TokenKey};
 
 use crate::config::Client;
-use crate::oauth::grant::{Endpoint, token_request};
+use crate::oauth::grant::Endpoint;
+use crate::oauth::grant::token_request::{self, Ask};
 use crate::oauth::message::HttpRequest;
 
 /// The name of the refresh token where secrets are named.
@@ -23,7 +24,10 @@ pub fn request(
     secrets: &BTreeMap<String, Secret>,
     refresh_token: &Secret,
 ) -> Result<HttpRequest, Failure> {
-    token_request::make("refresh_token", client, endpoint, key, secrets, Some(refresh_token))
+    let presented = [(REFRESH_TOKEN, refresh_token)];
+    let grant = "refresh_token";
+    let ask = Ask { grant, grant_type: grant, presented: &presented, is_agreed: false };
+    token_request::make(&ask, client, endpoint, key, secrets)
 }
 
 #[cfg(test)]

@@ -7,29 +7,43 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use tokctl_proto::{Failure, Kind, ProfileName, Secret, TokenKey};
+use url::Url;
 
-use crate::config::Client;
+use crate::config::{Body, Client};
 use crate::oauth::client_auth::{self, Identity};
 use crate::oauth::form::{self, Parameters};
 use crate::oauth::grant::Endpoint;
-use crate::oauth::grant::refresh_token::REFRESH_TOKEN;
 use crate::oauth::message::{HttpRequest, Method};
 use crate::oauth::placeholder::{self, Missing};
 
-/// The request of `grant` for the token of `key`, which presents `refresh_token` where the grant has
-/// one.
+/// What one grant's request has that others' have not.
+pub(super) struct Ask<'a> {
+    /// The grant's name in config.toml.
+    pub(super) grant: &'static str,
+    /// Its name on the wire (RFC 6749 section 4.5).
+    pub(super) grant_type: &'static str,
+    /// What is presented, by the names of the parameters.
+    pub(super) presented: &'a [(&'static str, &'a Secret)],
+    /// A person has agreed to scopes and audiences already, so they are not named again.
+    pub(super) is_agreed: bool,
+}
+
+/// The request for the token of `key`.
 pub(super) fn make(
-    grant: &'static str,
+    ask: &Ask<'_>,
     client: &Client,
     endpoint: &Endpoint,
     key: &TokenKey,
     secrets: &BTreeMap<String, Secret>,
-    refresh_token: Option<&Secret>,
 ) -> Result<HttpRequest, Failure> {
-    let profile = &key.profile;
+    let (profile, grant) = (&key.profile, ask.grant);
+    let nothing = BTreeSet::new();
     let mut parameters = Parameters::default();
-    parameters.set_text("grant_type", grant);
-    ask_for(&mut parameters, &client.scope, &client.audience, &client.resource);
+    parameters.set_text("grant_type", ask.grant_type);
+    match ask.is_agreed {
+        true => ask_for(&mut parameters, &nothing, &nothing, &client.resource),
+        false => ask_for(&mut parameters, &client.scope, &client.audience, &client.resource),
+    }
     for (name, template) in &client.params {
         if client_auth::is_proof(name) {
             return Err(second_proof(profile, name));
@@ -38,26 +52,34 @@ pub(super) fn make(
             .map_err(|Missing(name)| client_auth::secret_required(profile, grant, &name))?;
         parameters.set(name, value);
     }
-    ask_for(&mut parameters, &key.scope, &key.audience, &key.resource);
-    if let Some(refresh_token) = refresh_token {
-        parameters.set(REFRESH_TOKEN, refresh_token.clone());
+    match ask.is_agreed {
+        true => ask_for(&mut parameters, &nothing, &nothing, &key.resource),
+        false => ask_for(&mut parameters, &key.scope, &key.audience, &key.resource),
+    }
+    for &(name, value) in ask.presented {
+        parameters.set(name, value.clone());
     }
     let identity = Identity { profile, grant, client_id: &client.client_id };
     let authorization = client_auth::prove(identity, endpoint.auth, secrets, &mut parameters)?;
 
+    Ok(post(endpoint.token_endpoint.clone(), authorization, &parameters, client.body))
+}
+
+/// A request that carries parameters, with what proves its client where that is a header.
+pub(super) fn post(
+    url: Url,
+    authorization: Option<Secret>,
+    parameters: &Parameters,
+    body: Body,
+) -> HttpRequest {
     let text = |value: &str| Secret::new(value.to_owned());
     let mut headers = vec![
         // GitHub answers with a form unless it is asked for JSON.
         ("Accept".into(), text("application/json")),
-        ("Content-Type".into(), text(form::content_type(client.body))),
+        ("Content-Type".into(), text(form::content_type(body))),
     ];
     headers.extend(authorization.map(|value| ("Authorization".into(), value)));
-    Ok(HttpRequest {
-        method: Method::Post,
-        url: endpoint.token_endpoint.clone(),
-        headers,
-        body: parameters.encode(client.body),
-    })
+    HttpRequest { method: Method::Post, url, headers, body: parameters.encode(body) }
 }
 
 fn second_proof(profile: &ProfileName, parameter: &str) -> Failure {
@@ -70,7 +92,7 @@ fn second_proof(profile: &ProfileName, parameter: &str) -> Failure {
 }
 
 /// Puts in the sets that are not empty.
-fn ask_for(
+pub(super) fn ask_for(
     parameters: &mut Parameters,
     scope: &BTreeSet<String>,
     audience: &BTreeSet<String>,

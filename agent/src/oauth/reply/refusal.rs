@@ -10,12 +10,12 @@ use tokctl_proto::{Failure, Kind, ProfileName, Secret, WallMs};
 
 use crate::oauth::message::HttpReply;
 use crate::oauth::reply::fields::Fields;
-use crate::oauth::reply::{Asked, redact, status};
+use crate::oauth::reply::{Asked, Purpose, redact, status};
 
 /// An error as the provider wrote it; neither text has been made safe to show.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Refusal {
-    code: Option<String>,
+    pub(super) code: Option<String>,
     description: Option<String>,
 }
 
@@ -167,7 +167,14 @@ impl Refusal {
                 permanent(refused("the client").hint(asked.set_client_secret()))
                     .because(Cause::InvalidClient)
             }
-            Some(Meaning::Grant) if asked.is_refresh() => refresh_token_refused(profile, &reason),
+            Some(Meaning::Grant) if asked.purpose == Purpose::Refresh => {
+                refresh_token_refused(profile, &reason)
+            }
+            Some(Meaning::Grant) if asked.purpose == Purpose::Login => {
+                let failure = refused("the code of the login");
+                let hint = format!("run `tokctl login {profile}` again");
+                Trouble::new(Class::LoginRequired, failure.hint(hint))
+            }
             // Nothing was presented but the client itself.
             Some(Meaning::Grant) => {
                 let failure = Failure { kind: Kind::SecretRequired, ..refused("the grant") };

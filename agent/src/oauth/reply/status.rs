@@ -3,7 +3,6 @@
 use tokctl_core::{Cause, Class, Trouble};
 use tokctl_proto::escape::shown;
 use tokctl_proto::{Failure, Kind, WallMs};
-use url::Url;
 
 use crate::config::Provider;
 use crate::oauth::message::HttpReply;
@@ -55,10 +54,10 @@ fn later(now: WallMs, reply: &HttpReply, kind: Kind, message: String) -> Trouble
 
 /// Redirects are not followed: a 307 would carry the secret to wherever it points (RFC 9700 section
 /// 4.12).
-pub(super) fn redirect(endpoint: &Url, status: u16) -> Trouble {
-    let endpoint = origin::without_query(endpoint);
+pub(super) fn redirect(asked: &Asked<'_>, status: u16) -> Trouble {
+    let (name, endpoint) = (asked.endpoint_name(), origin::without_query(asked.endpoint));
     let message = format!(
-        "the token endpoint {endpoint} answered with a redirect (HTTP {status}), which is never followed"
+        "the {name} {endpoint} answered with a redirect (HTTP {status}), which is never followed"
     );
     Trouble::new(Class::Permanent, Failure::new(Kind::ProviderFailed, message))
 }
@@ -72,14 +71,15 @@ pub(super) fn refused(asked: &Asked<'_>, status: u16) -> Trouble {
     let failure = match status {
         401 | 403 => refused("the client").hint(asked.set_client_secret()),
         404 | 405 | 410 => {
+            let name = asked.endpoint_name();
             let key = match asked.client.provider {
-                Provider::Issuer { .. } => "issuer",
-                Provider::TokenEndpoint(_) => "token_endpoint",
+                Provider::Issuer { .. } => "issuer".to_owned(),
+                Provider::TokenEndpoint(_) => name.replace(' ', "_"),
             };
             let endpoint = origin::without_query(asked.endpoint);
             Failure::new(
                 Kind::ProviderRefused,
-                format!("there is no token endpoint at {endpoint} (HTTP {status})"),
+                format!("there is no {name} at {endpoint} (HTTP {status})"),
             )
             .hint(format!("run `tokctl set {profile} {key}=\u{2026}`"))
         }

@@ -1,5 +1,6 @@
 //! Replies of real providers and hostile ones, each with what it means in one line.
 
+mod login;
 mod refresh;
 
 use std::collections::BTreeSet;
@@ -40,9 +41,14 @@ fn classified(reply: &HttpReply) -> Outcome {
 }
 
 fn by(grant: &Grant, key: &TokenKey, reply: &HttpReply) -> Outcome {
+    classify_for(Purpose::of(grant), grant, key, reply)
+}
+
+fn classify_for(purpose: Purpose, grant: &Grant, key: &TokenKey, reply: &HttpReply) -> Outcome {
     let client = grant.client().unwrap();
     let sent = [Secret::new("TOKCTL-SENTINEL".into())];
-    classify(NOW, &Asked { key, grant, client, endpoint: &endpoint(), sent: &sent }, reply)
+    let asked = Asked { key, grant, client, endpoint: &endpoint(), sent: &sent, purpose };
+    classify(NOW, &asked, reply)
 }
 
 fn plain() -> TokenKey {
