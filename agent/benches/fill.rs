@@ -92,5 +92,6 @@ fn put(vault: &VaultDir, keys: &Keys, name: &ProfileName, revision: u64) -> Resu
         cool_down: None,
         failures: 0,
         trouble: None,
+        refused: None,
     })
 }

@@ -144,6 +144,11 @@ impl Core {
     }
 
     fn forgive(&mut self, name: &ProfileName) {
+        for key in self.keys_of(name) {
+            if let Some(state) = self.keys.get_mut(&key) {
+                state.refused = None;
+            }
+        }
         for id in self.lanes_of(name) {
             if let Some(lane) = self.lanes.get_mut(&id) {
                 lane.forgive();

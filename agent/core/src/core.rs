@@ -339,10 +339,10 @@ impl Core {
                 !stays && self.waiters.oldest_of(key).is_none()
             })
             .collect();
-        // One that the provider gave a moment ago last of all: whoever forgets it asks again at once.
+        // One that the provider gave or refused a moment ago last of all: whoever forgets it asks again at once.
         idle.sort_by_key(|key| {
             let state = self.keys.get(key);
-            let is_new = state.is_some_and(|state| state.spaced_until > self.now.boot);
+            let is_new = state.is_some_and(|state| state.free_at() > self.now.boot);
             (is_new, state.and_then(|state| state.last_used))
         });
         for key in idle.into_iter().take(surplus) {

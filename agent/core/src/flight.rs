@@ -251,9 +251,17 @@ impl Core {
             self.land(attempt);
             return;
         }
-        match (outcome, is_rotation) {
-            (Outcome::Tokens(obtained), true) => self.rotated(attempt, obtained),
-            (Outcome::Tokens(obtained), false) => self.obtained(attempt, obtained),
+        let missing = match &outcome {
+            Outcome::Tokens(obtained) => self.is_missing(&flight.key, obtained),
+            Outcome::Failed(_) => None,
+        };
+        match (outcome, missing) {
+            (Outcome::Tokens(obtained), Some(trouble)) if is_rotation => {
+                self.rotated_in_vain(attempt, obtained, trouble);
+            }
+            (Outcome::Tokens(_), Some(trouble)) => self.fall(attempt, trouble),
+            (Outcome::Tokens(obtained), None) if is_rotation => self.rotated(attempt, obtained),
+            (Outcome::Tokens(obtained), None) => self.obtained(attempt, obtained),
             (Outcome::Failed(trouble), _) => self.came_to_nothing(attempt, trouble),
         }
     }

@@ -62,7 +62,7 @@ impl Core {
                 && lane.due.is_some_and(|due| due > now.boot)
         });
         let Some(state) = self.keys.get_mut(&get.key).filter(|_| is_settled) else { return false };
-        if !is_enough(need, state, now) {
+        if state.refused.is_some() || state.is_short || !is_enough(need, state, now) {
             return false;
         }
         let (Some(token), Some(times)) = (state.token.clone(), state.times) else { return false };
@@ -133,6 +133,9 @@ impl Core {
     /// A person says to try again: what the last failure blocked is open, its delay stands.
     fn pardon(&mut self, key: &TokenKey) {
         let Some(profile) = self.profiles.get(&key.profile) else { return };
+        if let Some(state) = self.keys.get_mut(key) {
+            state.refused = None;
+        }
         let facts = self.facts(&key.profile).and_then(|facts| facts.refresh.as_ref());
         if facts.is_some_and(|token| token.is_dead) {
             return;
@@ -270,7 +273,8 @@ impl Core {
         let reply = match &waiter.wants {
             Wants::Renewal => Reply::Said(renewed(&key.profile, left, warning)),
             wants => {
-                let warning = self.warning_of(key, met, left, warning);
+                let warning =
+                    self.warning_of(key, met, left, warning).or_else(|| self.tell_short(key));
                 let (profile, member) = match wants {
                     Wants::FromPool { pool, uses, .. } => {
                         self.book_use(pool, &key.profile, *uses);
@@ -321,9 +325,12 @@ impl Core {
         warning.or(unsaved).or(refused)
     }
 
-    /// The last failure of a key's lane, if it has not been got over.
+    /// The last failure of a key or of its lane, if it has not been got over.
     pub(crate) fn trouble_of(&self, key: &Arc<TokenKey>) -> Option<Failure> {
         let profile = self.profiles.get(&key.profile)?;
+        if let Some(refused) = self.keys.get(key).and_then(|state| state.refused.as_ref()) {
+            return Some(refused.failure.clone().of(&key.profile));
+        }
         let lane = self.lanes.get(&LaneId::of(&profile.source, key));
         let own = lane.and_then(|lane| lane.trouble.as_deref());
         let trouble = own.or_else(|| Some(self.origin_rest(&profile.origin)?.1))?;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokctl_proto::{BootMs, Now, WallMs};
+use tokctl_proto::{BootMs, Failure, Now, WallMs};
 
 use crate::event::SaveId;
 use crate::policy;
@@ -31,8 +31,20 @@ pub(crate) struct Key {
     pub(crate) saving: Saving,
     /// A new one is wanted without a caller that waits for it: an API refused the last one.
     pub(crate) is_wanted: bool,
+    /// The provider granted less than the profile asks for, and nobody who got the token was told.
+    pub(crate) is_short: bool,
     /// Renewals that were slept through are not all made up for at once: this one not before this.
     pub(crate) spread_until: BootMs,
+    /// What the provider said to what this key asks for, until it gives a token or something changes.
+    pub(crate) refused: Option<Box<Refused>>,
+}
+
+/// The provider does not give what a key asks for. Nobody but a caller has it asked again.
+#[derive(Debug)]
+pub(crate) struct Refused {
+    pub(crate) failure: Failure,
+    /// And no caller before this.
+    pub(crate) until: BootMs,
 }
 
 /// When a token was issued and ends, and how far ahead of that it is renewed.
@@ -100,6 +112,17 @@ impl Times {
 }
 
 impl Key {
+    /// What the provider said, while it is not asked again for this key.
+    pub(crate) fn refusal(&self, now: BootMs) -> Option<&Refused> {
+        self.refused.as_deref().filter(|refused| refused.until > now)
+    }
+
+    /// When the provider may be asked for this key, as far as that is up to the key.
+    pub(crate) fn free_at(&self) -> BootMs {
+        let refused = self.refused.as_ref().map_or(BootMs::default(), |refused| refused.until);
+        self.spaced_until.max(refused)
+    }
+
     /// A person asks for a new token, whatever there is.
     pub(crate) fn insist(&mut self) {
         self.spaced_until = self.spaced_until.min(self.insisted_until);

@@ -14,6 +14,7 @@ mod entry;
 mod event;
 mod flight;
 mod get;
+mod granted;
 mod history;
 mod hold;
 mod key;

@@ -50,6 +50,9 @@ pub enum Cause {
     InvalidClient,
     /// `invalid_grant` to a refresh token.
     InvalidGrant,
+    /// What this key asks for beyond what its profile says: a scope, an audience, a resource. Other keys of
+    /// the profile have nothing to do with it.
+    Key,
 }
 
 /// How far an attempt came.

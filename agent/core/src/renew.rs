@@ -83,9 +83,11 @@ impl Core {
         Some((Arc::clone(self.last_used_in(id)?), Turn::Renewal(due)))
     }
 
-    /// The key of a lane that somebody used last.
+    /// The key of a lane that somebody used last, of those that the provider gives.
     fn last_used_in<'a>(&'a self, id: &'a LaneId) -> Option<&'a Arc<TokenKey>> {
-        self.keys_in(id).max_by_key(|key| self.keys.get(*key).map(|state| state.last_used))
+        let states = self.keys_in(id).filter_map(|key| Some((self.keys.get(key)?, key)));
+        let given = states.filter(|(state, _)| state.refused.is_none());
+        given.max_by_key(|(state, _)| state.last_used).map(|(_, key)| key)
     }
 
     /// The keys that a provider is asked for in this lane: none in a lane that an edit of the settings
@@ -113,8 +115,8 @@ impl Core {
         {
             return None;
         }
-        let spaced_until = self.keys.get(key)?.spaced_until;
-        Some(lane.not_before.max(spaced_until).max(self.now.boot))
+        let free_at = self.keys.get(key)?.free_at();
+        Some(lane.not_before.max(free_at).max(self.now.boot))
     }
 
     /// When a key is to be renewed ahead of need, if it is.
@@ -124,7 +126,8 @@ impl Core {
         }
         let profile = self.profiles.get(id.profile())?;
         let Source::Provider(lanes) = profile.source else { return None };
-        let at = self.keys.get(key)?.renew_at(self.now, &profile.policy, lanes)?;
+        let state = self.keys.get(key).filter(|state| state.refused.is_none())?;
+        let at = state.renew_at(self.now, &profile.policy, lanes)?;
         Some(at.max(lane.not_before))
     }
 
@@ -134,8 +137,7 @@ impl Core {
             return None;
         }
         let at = self.keep_alive_at(id.profile())?;
-        let key = self.last_used_in(id).and_then(|key| self.keys.get(key));
-        let spaced_until = key.map_or(BootMs::default(), |key| key.spaced_until);
+        let spaced_until = self.keys.get(self.last_used_in(id)?)?.spaced_until;
         Some(self.now.boot.plus(at.since(self.now.wall)).max(lane.not_before).max(spaced_until))
     }
 

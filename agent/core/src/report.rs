@@ -11,6 +11,8 @@ use tokctl_proto::{BootMs, Failure, Kind, ProfileName, TokenKey};
 use crate::core::Core;
 use crate::effect::Effect;
 use crate::event::{Report, RequestId};
+use crate::granted;
+use crate::key::Key;
 use crate::lane::LaneId;
 use crate::profile::{Pool, Source};
 use crate::token::Token;
@@ -170,7 +172,7 @@ impl Core {
 
     /// When the provider can be asked for a token of this key.
     fn free_at(&self, name: &ProfileName, key: &Arc<TokenKey>, lane: &LaneId) -> BootMs {
-        let spaced = self.keys.get(key).map(|state| state.spaced_until);
+        let spaced = self.keys.get(key).map(Key::free_at);
         let rests = self.rest(name, lane).map(|(until, _)| until);
         spaced.into_iter().chain(rests).fold(self.now.boot, BootMs::max)
     }
@@ -253,6 +255,7 @@ fn compare(asked: &BTreeSet<String>, granted: Option<&str>) -> String {
         true => "nothing".to_owned(),
         false => set.iter().copied().collect::<Vec<_>>().join(" "),
     };
+    let missing: BTreeSet<&str> = granted::missing(asked, granted).into_iter().collect();
     let asked: BTreeSet<&str> = asked.iter().map(String::as_str).collect();
     let Some(granted) = granted else {
         return format!(
@@ -261,7 +264,6 @@ fn compare(asked: &BTreeSet<String>, granted: Option<&str>) -> String {
         );
     };
     let granted: BTreeSet<&str> = granted.split(' ').filter(|scope| !scope.is_empty()).collect();
-    let missing: BTreeSet<&str> = asked.difference(&granted).copied().collect();
     let mut text = format!("scope asked for: {}; granted: {}", words(&asked), words(&granted));
     if !missing.is_empty() {
         text.push_str(&format!("; not granted: {}", words(&missing)));

@@ -14,7 +14,7 @@ use crate::book::Book;
 use crate::core::Core;
 use crate::entry::Entry;
 use crate::history::{ATTEMPTS_KEPT, Attempted};
-use crate::key::{Key, Times};
+use crate::key::{Key, Refused, Times};
 use crate::lane::{Lane, LaneId, is_plain};
 use crate::outcome::{Class, Trouble};
 use crate::profile::{Profile, Source};
@@ -41,6 +41,8 @@ pub struct ScheduledKey {
     pub failures: u32,
     /// The last one, if it has not been got over.
     pub trouble: Option<(Class, Failure)>,
+    /// What the provider said to what this key alone asks for. The cool-down is then its own.
+    pub refused: Option<Failure>,
 }
 
 /// What is known of a profile as a whole. There is a line only where there is something to say.
@@ -124,11 +126,13 @@ impl Core {
         let source = profile.source.clone();
         self.make_room(&name);
         let key = self.shared(scheduled.key);
+        let rest = scheduled.cool_down.map(|at| at.since(self.now.wall).min(REST_MAX));
+        let until = self.now.boot.plus(rest.unwrap_or_default());
+        let refused = scheduled.refused.map(|failure| Box::new(Refused { failure, until }));
         if matches!(source, Source::Provider(_)) {
             let lane = self.lanes.entry(LaneId::of(&source, &key)).or_default();
-            if let Some(at) = scheduled.cool_down {
-                let wait = at.since(self.now.wall).min(REST_MAX);
-                lane.not_before = lane.not_before.max(self.now.boot.plus(wait));
+            if rest.is_some() && refused.is_none() {
+                lane.not_before = lane.not_before.max(until);
             }
             if let Some((class, failure)) = scheduled.trouble {
                 lane.trouble = Some(Box::new(Trouble::new(class, failure)));
@@ -142,7 +146,7 @@ impl Core {
         });
         self.touch_key(&key);
         let last_used = scheduled.last_used;
-        self.keys.insert(key, Key { times, last_used, ..Key::default() });
+        self.keys.insert(key, Key { times, last_used, refused, ..Key::default() });
     }
 
     /// What the next run may know. All maps are walked side by side: a search for each of ten thousand profiles
@@ -183,7 +187,12 @@ impl Core {
         state: &Key,
         lane: Option<&Lane>,
     ) -> Option<ScheduledKey> {
-        let rest = lane.map(|lane| self.until(lane.not_before)).filter(|rest| !rest.is_zero());
+        let refused = state.refused.as_deref();
+        let until = match refused {
+            Some(refused) => Some(refused.until),
+            None => lane.map(|lane| lane.not_before),
+        };
+        let rest = until.map(|until| self.until(until)).filter(|rest| !rest.is_zero());
         let trouble = lane.and_then(|lane| lane.trouble.as_ref());
         let is_known = state.times.is_some() || state.last_used.is_some() || trouble.is_some();
         is_known.then(|| ScheduledKey {
@@ -194,6 +203,7 @@ impl Core {
             cool_down: rest.map(|rest| self.now.wall.plus(rest)),
             failures: lane.map_or(0, |lane| lane.failures),
             trouble: trouble.map(|trouble| (trouble.class, trouble.failure.clone())),
+            refused: refused.map(|refused| refused.failure.clone()),
         })
     }
 

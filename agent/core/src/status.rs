@@ -225,6 +225,7 @@ impl Core {
                 warnings.push("the answer to the last renewal was lost".to_owned());
             }
         }
+        warnings.extend(self.scope_warnings(name));
         let book = self.books.get(name);
         if book.is_some_and(|book| book.refused_at.is_some()) {
             warnings.push("an API refused the stored key".to_owned());

@@ -135,6 +135,10 @@ impl Core {
         profile: &Profile,
         offer: &Offer,
     ) -> Verdict {
+        if let Some(refused) = state.refusal(self.now.boot) {
+            let failure = refused.failure.clone().of(&waiter.key.profile);
+            return self.verdict_refused(offer, failure);
+        }
         let id = LaneId::of(&profile.source, &waiter.key);
         let lane = self.lanes.get(&id);
         if lane.is_some_and(|lane| lane.in_flight.is_some()) {

@@ -10,6 +10,7 @@ mod story {
     mod get;
     mod keep;
     mod lock;
+    mod narrow;
     mod outage;
     mod pool;
     mod renew;

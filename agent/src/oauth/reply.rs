@@ -89,6 +89,16 @@ impl Asked<'_> {
         }
     }
 
+    /// Of a refusal that does not say what is wrong: where a caller has chosen something, that may be it, and
+    /// those who chose nothing or something else are not to suffer from it.
+    fn perhaps_key(&self) -> Cause {
+        let Self { key, .. } = self;
+        match key.scope.is_empty() && key.audience.is_empty() && key.resource.is_empty() {
+            true => Cause::Other,
+            false => Cause::Key,
+        }
+    }
+
     /// What to type when the client's secret is not the one.
     fn set_client_secret(&self) -> String {
         client_auth::set_secret(&self.key.profile, self.grant.name(), client_auth::CLIENT_SECRET)

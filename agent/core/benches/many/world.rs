@@ -126,6 +126,7 @@ impl World {
                 cool_down: None,
                 failures: 0,
                 trouble: None,
+                refused: None,
             }
         });
         let schedule = Some(Schedule { keys: keys.collect(), ..Schedule::default() });

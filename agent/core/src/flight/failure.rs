@@ -12,6 +12,7 @@ use crate::backoff;
 use crate::core::Core;
 use crate::effect::{Credential, Effect, Kept, Refreshed};
 use crate::event::{AttemptId, Burial};
+use crate::key::Refused;
 use crate::lane::LaneId;
 use crate::outcome::{Cause, Class, Reached, Trouble};
 use crate::policy;
@@ -27,7 +28,9 @@ impl Core {
         if let Some(successor) = trouble.successor.take().filter(|_| is_rotation) {
             // Nothing to serve, but the refresh token is spent all the same. With its successor there is no doubt
             // about it.
-            trouble.cause = Cause::Other;
+            if trouble.cause != Cause::Key {
+                trouble.cause = Cause::Other;
+            }
             let refresh = Some(Refreshed { successor: Some(Arc::new(*successor)) });
             let promote = flight.credential == Credential::Next;
             let kept = Kept { token: None, refresh, promote };
@@ -110,7 +113,7 @@ impl Core {
         let is_news = self.is_wanted_still(flight) && flight.worth == Worth::Everything;
         // An answer of an earlier run is no answer to those who ask now, unless there is nothing left to ask with.
         let is_stale = !flight.on_road && trouble.cause != Cause::InvalidGrant;
-        let profile = flight.key.profile.clone();
+        let (key, profile) = (Arc::clone(&flight.key), flight.key.profile.clone());
         let lost = flight.is_rotation() && trouble.may_have_spent();
         self.note_failure(attempt, &trouble);
         match (trouble.cause, trouble.reached) {
@@ -128,12 +131,33 @@ impl Core {
             if let Some(lane) = self.lanes.get_mut(&lane) {
                 lane.in_flight = None;
             }
-            self.lane_failed(&lane, trouble);
+            match trouble.cause == Cause::Key && !lost {
+                true => self.key_refused(&lane, &key, trouble),
+                false => self.lane_failed(&lane, trouble),
+            }
         }
         self.land(attempt);
         if is_stale {
             self.resume(&profile);
         }
+    }
+
+    /// Puts what a key is refused for on record with that key alone, and tells those who wait for it. Others are
+    /// asked for at once: their scopes may be as good as before.
+    fn key_refused(&mut self, id: &LaneId, key: &Arc<TokenKey>, trouble: Trouble) {
+        self.touch(id);
+        let wait = policy::spacing(None).max(trouble.retry_after.unwrap_or_default());
+        let until = self.now.boot.plus(wait);
+        // The provider spoke for itself, and took all else that the request held.
+        if let Some(lane) = self.lanes.get_mut(id).filter(|lane| !lane.is_blocked()) {
+            lane.forgive();
+        }
+        if let Some(state) = self.keys.get_mut(key) {
+            state.refused = Some(Box::new(Refused { failure: trouble.failure, until }));
+            state.is_wanted = false;
+        }
+        self.settle(key, News::None);
+        self.write_schedule_soon();
     }
 
     /// Puts a failure on record with its lane, and tells those who wait.

@@ -13,7 +13,7 @@ use crate::effect::{Credential, Effect, Kept, Refreshed};
 use crate::event::{AttemptId, SaveId};
 use crate::key::Saving;
 use crate::lane::LaneId;
-use crate::outcome::Obtained;
+use crate::outcome::{Obtained, Trouble};
 use crate::policy;
 use crate::token::Token;
 use crate::verdict::News;
@@ -27,6 +27,20 @@ impl Core {
         let token = self.is_wanted_still(flight).then(|| Arc::new(obtained.token.clone()));
         let kept = Kept { token, refresh: Some(Refreshed { successor }), promote };
         self.save_rotation(attempt, Landing { kept, obtained: Ok(obtained) });
+    }
+
+    /// The provider took the refresh token, and gave less than its caller named.
+    pub(super) fn rotated_in_vain(
+        &mut self,
+        attempt: AttemptId,
+        obtained: Obtained,
+        trouble: Trouble,
+    ) {
+        let Some(flight) = self.flights.get(&attempt) else { return };
+        let promote = flight.credential == Credential::Next;
+        let refresh = Some(Refreshed { successor: obtained.successor.map(Arc::new) });
+        let kept = Kept { token: None, refresh, promote };
+        self.save_rotation(attempt, Landing { kept, obtained: Err(trouble) });
     }
 
     pub(super) fn save_rotation(&mut self, attempt: AttemptId, landing: Landing) {
@@ -129,8 +143,11 @@ impl Core {
         if !self.keys.contains_key(key) {
             self.make_room(&key.profile);
         }
+        let is_short = !self.not_granted(key, &token).is_empty();
         self.adopt(key, token, age);
         if let Some(state) = self.keys.get_mut(key) {
+            state.refused = None;
+            state.is_short = is_short;
             state.obtained += 1;
             state.spaced_until = spaced_until;
             state.insisted_until = insisted_until;

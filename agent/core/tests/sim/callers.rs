@@ -3,12 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use tokctl_core::{Event, Get, Report, RequestId};
-use tokctl_proto::{BootMs, Now, ProfileName};
+use tokctl_proto::{BootMs, Now, ProfileName, TokenKey};
 
 /// A request that has not been answered.
 #[derive(Debug)]
 pub(super) struct Waiting {
     pub(super) get: Option<Get>,
+    /// What it wants a token of.
+    pub(super) key: Option<TokenKey>,
     pub(super) report: Option<Report>,
     pub(super) asked_at: BootMs,
     /// From when the vault was open.
@@ -65,11 +67,16 @@ impl Callers {
             _ => return,
         };
         let deadline = timeout.filter(|_| open).map(|timeout| now.boot.plus(timeout));
+        let key = match event {
+            Event::Get(get) => Some(get.key.clone()),
+            Event::Refresh(refresh) => Some(refresh.key.clone()),
+            _ => None,
+        };
         let report = match event {
             Event::Report(report) => Some(report.clone()),
             _ => None,
         };
-        let waiting = Waiting { get, report, asked_at: now.boot, deadline, timeout };
+        let waiting = Waiting { get, key, report, asked_at: now.boot, deadline, timeout };
         assert!(self.waiting.insert(request, waiting).is_none(), "{request:?} is used twice");
         self.deadlines.extend(deadline.map(|deadline| (deadline, request)));
         self.waiting_max = self.waiting_max.max(self.waiting.len());

@@ -8,14 +8,14 @@ use std::time::Duration;
 
 use tokctl_core::{
     AnswerId, AttemptId, Burial, Cause, Changed, Contents, Core, Effect, Event, Outcome, Profile,
-    Reply, Report, RequestId, SaveId, Schedule, Served, Source, VaultChange,
+    Reply, Report, RequestId, SaveId, Schedule, Served, Source, Token, VaultChange,
 };
 use tokctl_proto::token::KEYS_PER_PROFILE_MAX;
-use tokctl_proto::{Kind, Now, ProfileName, TokenKey};
+use tokctl_proto::{Failure, Kind, Now, ProfileName, TokenKey};
 
 use super::callers::{Callers, Waiting};
 use super::flights::Flights;
-use super::provider::presents;
+use super::provider::{REFUSED_FOR, presents};
 use super::rotation::Rotations;
 use super::served::{HandOut, Tokens};
 use super::uses::{Uses, pool_of};
@@ -171,7 +171,13 @@ impl Checker {
                 let sent = self.flights.get(attempt).and_then(|flight| flight.sent);
                 let key = self.flights.get(attempt).map(|flight| flight.key.clone()).or(read);
                 let times = (token.issued_at, token.expires_at);
-                self.flights.succeeded(self.now, attempt, &self.profiles, times);
+                let is_short = key.as_ref().is_some_and(|key| lacks(token, key));
+                match is_short {
+                    true => self.flights.fell_short(self.now, attempt, &self.profiles),
+                    false => {
+                        self.flights.succeeded(self.now, attempt, &self.profiles, times);
+                    }
+                }
                 let Some(key) = key else { return };
                 if rotated && self.has_keys {
                     self.rotations.obtained(&key.profile);
@@ -179,6 +185,9 @@ impl Checker {
                 self.tokens.issued(self.now, sent.unwrap_or(self.now), token, rotated);
                 if sent.is_none() {
                     self.tokens.reread_of(token, rotated);
+                }
+                if is_short {
+                    self.tokens.refused(token.access_token.expose());
                 }
             }
         }
@@ -353,7 +362,10 @@ impl Checker {
                 assert!(serves, "a token is served by a sealed vault");
                 self.served(&waiting, served);
             }
-            Reply::Failed(failure) => assert_ne!(failure.kind, Kind::Internal, "{failure:?}"),
+            Reply::Failed(failure) => {
+                assert_ne!(failure.kind, Kind::Internal, "{failure:?}");
+                is_its_own(&waiting, failure);
+            }
             Reply::Said(_) => {
                 assert!(waiting.get.is_none(), "talk in place of a token");
                 // What was not taken note of binds nobody.
@@ -422,5 +434,28 @@ impl Checker {
         if self.ticked && self.open {
             self.flights.are_not_silent(self.now, &self.profiles);
         }
+    }
+}
+
+/// Whether a token came without a scope that its key names.
+fn lacks(token: &Token, key: &TokenKey) -> bool {
+    let granted = token.scope.as_deref();
+    granted.is_some_and(|granted| key.scope.iter().any(|it| !granted.split(' ').any(|is| is == it)))
+}
+
+/// Nobody is told of a scope that somebody else has asked for.
+fn is_its_own(waiting: &Waiting, failure: &Failure) {
+    let asked = |key: &TokenKey| {
+        let plain = TokenKey { profile: ProfileName::parse("any").unwrap(), ..key.clone() };
+        plain.to_string().split_once(' ').map(|(_, asked)| asked.to_owned())
+    };
+    let own = waiting.key.as_ref().and_then(asked);
+    if let Some(refused) = failure.message.strip_prefix(REFUSED_FOR) {
+        let refused = refused.split_once(' ').map(|(_, asked)| asked.to_owned());
+        assert_eq!(refused, own, "the scope of somebody else");
+    }
+    if failure.kind == Kind::ScopeMissing {
+        let missing = failure.message.split('`').nth(1).expect("the name of a scope");
+        assert!(own.is_some_and(|own| own.contains(missing)), "{missing} was asked for by another");
     }
 }

@@ -53,6 +53,8 @@ struct Use {
     spaced_until: BootMs,
     /// Except that somebody has insisted since.
     is_insisted: bool,
+    /// The provider does not give it, so nobody but a caller has it asked for.
+    is_refused: bool,
     /// Somebody has used it again and again since.
     used_since: BootMs,
 }
@@ -223,6 +225,10 @@ impl Flights {
         if flight.outdated {
             return;
         }
+        if trouble.cause == Cause::Key {
+            self.refused(now, &flight.key, asked);
+            return;
+        }
         let lane = self.lanes.entry(flight.lane.clone()).or_default();
         let is_present =
             trouble.cause == Cause::InvalidClient && flight.credential == Credential::Present;
@@ -245,6 +251,29 @@ impl Flights {
         }
     }
 
+    /// The provider does not give what this key asks for: that is no reason not to ask it for others.
+    fn refused(&mut self, now: Now, key: &TokenKey, asked: Duration) {
+        let state = self.keys.entry(key.clone()).or_default();
+        let until = now.boot.plus(policy::spacing(None).max(asked));
+        state.spaced_until = state.spaced_until.max(until);
+        (state.is_refused, state.is_insisted) = (true, false);
+    }
+
+    /// The provider gave a token that lacks what its key names.
+    pub(super) fn fell_short(
+        &mut self,
+        now: Now,
+        attempt: AttemptId,
+        profiles: &BTreeMap<ProfileName, Profile>,
+    ) {
+        let Some(flight) = self.land(attempt) else { return };
+        let profile = profiles.get(&flight.key.profile);
+        let is_current = profile.is_some_and(|profile| profile.revision == flight.revision);
+        if is_current && !flight.outdated {
+            self.refused(now, &flight.key, Duration::ZERO);
+        }
+    }
+
     pub(super) fn succeeded(
         &mut self,
         now: Now,
@@ -261,7 +290,7 @@ impl Flights {
         let lifetime = expires_at.map(|end| end.since(issued_at));
         let key = self.keys.entry(flight.key.clone()).or_default();
         key.spaced_until = now.boot.plus(policy::spacing(lifetime));
-        key.is_insisted = false;
+        (key.is_insisted, key.is_refused) = (false, false);
         key.issued_at = Some(issued_at);
         key.expires_at = expires_at;
         Some(flight)
@@ -271,6 +300,11 @@ impl Flights {
     pub(super) fn forgive(&mut self, name: &ProfileName) {
         for flight in self.by_attempt.values_mut().filter(|flight| flight.key.profile == *name) {
             flight.outdated = true;
+        }
+        let keys = self.keys.range_mut(TokenKey::plain(name.clone())..);
+        let keys = keys.take_while(|(key, _)| key.profile == *name);
+        for (_, key) in keys.filter(|(_, key)| key.is_refused) {
+            (key.is_refused, key.spaced_until) = (false, BootMs::default());
         }
         let lanes = self.lanes.range_mut(TokenKey::plain(name.clone())..);
         for (id, lane) in lanes.take_while(|(id, _)| id.profile == *name) {
@@ -346,6 +380,9 @@ fn may_have_spent(trouble: &Trouble) -> bool {
 
 /// Whether a token has run out while it is in use.
 fn is_missed(now: Now, profile: &Profile, key: &Use) -> bool {
+    if key.is_refused {
+        return false;
+    }
     let (Some(used), Some(issued), Some(expires)) = (key.last_used, key.issued_at, key.expires_at)
     else {
         return false;

@@ -50,6 +50,9 @@ pub(super) struct Provider {
     pub(super) lifetime: Option<Option<Duration>>,
     /// The client secret that it takes.
     pub(super) secret: u64,
+    /// A scope that it does not know, and one that it does not grant.
+    pub(super) unknown: Option<String>,
+    pub(super) withheld: Option<String>,
     families: BTreeMap<u64, Family>,
     /// How far its clock is off.
     clock_ahead_s: Option<i64>,
@@ -82,7 +85,15 @@ impl Provider {
         let lifetime = dice.chance(70).then(|| any_lifetime(dice));
         let clock_ahead_s = *dice.pick(&[None, Some(0), Some(0), Some(-7200), Some(86_400)]);
         let families = BTreeMap::new();
-        Self { temper: Temper::Healthy, lifetime, secret: 0, families, clock_ahead_s }
+        Self {
+            temper: Temper::Healthy,
+            lifetime,
+            secret: 0,
+            unknown: None,
+            withheld: None,
+            families,
+            clock_ahead_s,
+        }
     }
 
     /// A person logs in: another family.
@@ -135,6 +146,9 @@ impl Provider {
             let failure = Failure::new(Kind::ProviderRefused, "invalid_client");
             let trouble = Trouble::new(Class::Permanent, failure).because(Cause::InvalidClient);
             return Answer::of(trouble.reached(Reached::Answered(401)));
+        }
+        if self.unknown.as_ref().is_some_and(|scope| request.key.scope.contains(scope)) {
+            return Answer::of(invalid_scope(&request.key));
         }
         let Some(presented) = &request.presented else {
             let outcome = self.tokens(dice, wall, request, None);
@@ -193,6 +207,19 @@ impl Provider {
         Outcome::Failed(trouble)
     }
 
+    /// Some name it always, others only where it is not what was asked for.
+    fn granted(&self, dice: &mut Dice, key: &TokenKey) -> Option<String> {
+        let asked: Vec<&str> = match key.scope.is_empty() {
+            true => vec![SCOPE],
+            false => key.scope.iter().map(String::as_str).collect(),
+        };
+        let withheld = self.withheld.as_deref();
+        let is_less = asked.iter().any(|scope| Some(*scope) == withheld);
+        let granted = asked.into_iter().filter(|scope| Some(*scope) != withheld);
+        let granted = granted.chain(is_less.then_some("another")).collect::<Vec<_>>().join(" ");
+        (is_less || dice.chance(50)).then_some(granted)
+    }
+
     fn tokens(
         &self,
         dice: &mut Dice,
@@ -203,6 +230,7 @@ impl Provider {
         let lifetime = self.lifetime.unwrap_or_else(|| any_lifetime(dice));
         let serial = dice.below(u64::MAX);
         let mut token = token(request.sent.wall, &request.key, request.revision, serial, lifetime);
+        token.scope = self.granted(dice, &request.key);
         // Sometimes what it gives has been dead for a while.
         if self.temper == Temper::Flaky && dice.chance(5) {
             token.expires_at = Some(wall.minus(Duration::from_secs(60)));
@@ -216,6 +244,17 @@ impl Provider {
         })
     }
 }
+
+/// The provider does not know what this key asks for.
+fn invalid_scope(key: &TokenKey) -> Trouble {
+    let failure = Failure::new(Kind::ProviderRefused, format!("{REFUSED_FOR}{key}"));
+    Trouble::new(Class::Permanent, failure).because(Cause::Key).reached(Reached::Answered(400))
+}
+
+/// Before the name of the key that a scope was refused to.
+pub(super) const REFUSED_FOR: &str = "no such scope: ";
+/// What every profile asks for.
+pub(super) const SCOPE: &str = "base";
 
 /// What a provider says, and what saying it has changed.
 pub(super) struct Answer {

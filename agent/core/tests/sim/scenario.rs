@@ -16,7 +16,7 @@ use tokctl_proto::{ProfileName, Secret, TokenKey};
 
 use super::dice::Dice;
 use super::persons::{ORIGINS, any_policy};
-use super::provider::{TEMPERS, Temper};
+use super::provider::{SCOPE, TEMPERS, Temper};
 use super::vault::{DiskState, PASSPHRASE};
 use super::world::World;
 
@@ -268,10 +268,21 @@ fn act(world: &mut World, habits: &Habits) {
             world.step(Event::Changed(Changed { profiles, ..Changed::default() }));
         }
         77..=82 => leave(world),
-        83..=88 => {
+        83..=86 => {
             let temper = *world.dice.pick(TEMPERS);
             let name = any_name(world);
             world.providers.get_mut(&name).unwrap().temper = temper;
+        }
+        87..=88 => {
+            let name = any_name(world);
+            let mut scope = || match world.dice.below(3) {
+                0 => Some(format!("scope{}", world.dice.below(habits.scopes))),
+                1 => Some(SCOPE.to_owned()),
+                _ => None,
+            };
+            let (unknown, withheld) = (scope(), scope());
+            let provider = world.providers.get_mut(&name).unwrap();
+            (provider.unknown, provider.withheld) = (unknown, withheld);
         }
         89 => {
             world.vault.disk = *world.dice.pick(&[

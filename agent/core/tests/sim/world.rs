@@ -15,7 +15,7 @@ use super::checker::Checker;
 use super::dice::Dice;
 use super::entry::{Entry, Refresh};
 use super::ledger::Ledger;
-use super::provider::{Provider, Request};
+use super::provider::{Provider, Request, SCOPE};
 use super::vault::{FakeVault, Work};
 
 /// The driver naps no longer than this.
@@ -332,7 +332,8 @@ impl World {
 }
 
 pub(super) fn profile(source: Source, revision: u64, policy: Policy, origin: Arc<str>) -> Profile {
-    Profile { source, revision, policy, grant: "refresh_token", origin, scope: Arc::default() }
+    let scope = Arc::new([SCOPE.to_owned()].into());
+    Profile { source, revision, policy, grant: "refresh_token", origin, scope }
 }
 
 impl Drop for World {

@@ -291,6 +291,13 @@ impl Teller {
         self.profiles[of].clone()
     }
 
+    /// The settings of one profile are edited.
+    pub(super) fn edited(&mut self, of: &str, profile: Profile) -> Vec<String> {
+        self.profiles.insert(name(of), profile);
+        let profiles = Some(self.profiles.clone());
+        self.tell(Event::Changed(Changed { profiles, ..Changed::default() }))
+    }
+
     pub(super) fn secret_set(&mut self, of: &str) -> Vec<String> {
         self.tell(Event::Changed(Changed { entries: vec![name(of)], ..Changed::default() }))
     }

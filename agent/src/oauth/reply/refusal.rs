@@ -193,26 +193,26 @@ impl Refusal {
                 permanent(refused("the request").hint(format!(
                     "compare `tokctl show {profile}` with what the provider documents"
                 )))
+                .because(asked.perhaps_key())
             }
             // What the caller chose for this one token is not the profile's.
-            Some(Meaning::Scope) => {
-                permanent(refused("the scope").hint(match key.scope.is_empty() {
-                    true => format!("run `tokctl set {profile} scope=\u{2026}`"),
-                    false => "ask for another with `--scope`".to_owned(),
-                }))
+            Some(Meaning::Scope) if !key.scope.is_empty() => {
+                permanent(refused("the scope").hint("ask for another with `--scope`"))
+                    .because(Cause::Key)
             }
-            Some(Meaning::Target) => {
-                let is_profiles = key.audience.is_empty() && key.resource.is_empty();
-                permanent(refused("the audience or resource").hint(match is_profiles {
-                    true => format!(
-                        "run `tokctl set {profile} audience=\u{2026}` or `resource=\u{2026}`"
-                    ),
-                    false => "ask for another with `--audience` or `--resource`".to_owned(),
-                }))
+            Some(Meaning::Scope) => permanent(
+                refused("the scope").hint(format!("run `tokctl set {profile} scope=\u{2026}`")),
+            ),
+            Some(Meaning::Target) if !key.audience.is_empty() || !key.resource.is_empty() => {
+                let hint = "ask for another with `--audience` or `--resource`";
+                permanent(refused("the audience or resource").hint(hint)).because(Cause::Key)
             }
+            Some(Meaning::Target) => permanent(refused("the audience or resource").hint(format!(
+                "run `tokctl set {profile} audience=\u{2026}` or `resource=\u{2026}`"
+            ))),
             Some(Meaning::Busy) => status::failing(now, reply, &reason),
             Some(Meaning::SlowDown) => status::slow_down(now, reply, &reason),
-            None => permanent(refused("the request")),
+            None => permanent(refused("the request")).because(asked.perhaps_key()),
         }
     }
 }

@@ -64,18 +64,46 @@ fn what_the_caller_chose_is_not_blamed_on_the_profile() {
     };
     let set_target = "run `tokctl set acme audience=\u{2026}` or `resource=\u{2026}`";
     let other_target = "ask for another with `--audience` or `--resource`";
-    for (code, key, hint) in [
-        ("invalid_target", plain(), set_target),
-        ("invalid_target", chosen(|key| &mut key.scope), set_target),
-        ("invalid_target", chosen(|key| &mut key.resource), other_target),
-        ("invalid_target", chosen(|key| &mut key.audience), other_target),
-        ("invalid_scope", plain(), "run `tokctl set acme scope=\u{2026}`"),
-        ("invalid_scope", chosen(|key| &mut key.scope), "ask for another with `--scope`"),
+    let set_scope = "run `tokctl set acme scope=\u{2026}`";
+    let compare = "compare `tokctl show acme` with what the provider documents";
+    let other = Cause::Other;
+    for (code, key, cause, hint) in [
+        ("invalid_target", plain(), other, Some(set_target)),
+        ("invalid_target", chosen(|key| &mut key.scope), other, Some(set_target)),
+        ("invalid_target", chosen(|key| &mut key.resource), Cause::Key, Some(other_target)),
+        ("invalid_target", chosen(|key| &mut key.audience), Cause::Key, Some(other_target)),
+        ("invalid_scope", plain(), other, Some(set_scope)),
+        ("invalid_scope", chosen(|key| &mut key.audience), other, Some(set_scope)),
+        (
+            "invalid_scope",
+            chosen(|key| &mut key.scope),
+            Cause::Key,
+            Some("ask for another with `--scope`"),
+        ),
+        // What does not say what is wrong may be about what was chosen.
+        ("invalid_request", plain(), other, Some(compare)),
+        ("invalid_request", chosen(|key| &mut key.resource), Cause::Key, Some(compare)),
+        ("access_denied", plain(), other, None),
+        ("access_denied", chosen(|key| &mut key.scope), Cause::Key, None),
+        // And what does is not.
+        (
+            "unauthorized_client",
+            chosen(|key| &mut key.scope),
+            other,
+            Some("allow the grant for client `cc` at the provider"),
+        ),
+        (
+            "invalid_client",
+            chosen(|key| &mut key.scope),
+            Cause::InvalidClient,
+            Some("run `tokctl set-secret acme`"),
+        ),
     ] {
         let reply = reply(400, format!(r#"{{"error":"{code}"}}"#));
         let outcome = by(&Grant::ClientCredentials(client()), &key, &reply);
         let Outcome::Failed(trouble) = outcome else { panic!("{code}") };
-        assert_eq!(trouble.failure.hint.as_deref(), Some(hint), "{code} {key:?}");
+        assert_eq!(trouble.failure.hint.as_deref(), hint, "{code} {key:?}");
+        assert_eq!(trouble.cause, cause, "{code} {key:?}");
     }
 }
 

@@ -25,6 +25,8 @@ pub(super) struct KeyLine {
     failures: u32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     trouble: Option<TroubleLine>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    refused: Option<TroubleLine>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -95,6 +97,10 @@ impl KeyLine {
                 .trouble
                 .as_ref()
                 .map(|(class, failure)| TroubleLine::of(*class, failure)),
+            refused: scheduled
+                .refused
+                .as_ref()
+                .map(|failure| TroubleLine::of(Class::Permanent, failure)),
         }
     }
 
@@ -112,6 +118,7 @@ impl KeyLine {
             cool_down: self.cool_down.map(WallMs),
             failures: self.failures,
             trouble: self.trouble.and_then(TroubleLine::read),
+            refused: self.refused.and_then(TroubleLine::read).map(|(_, failure)| failure),
         })
     }
 }

@@ -38,6 +38,7 @@ fn full(trouble: Option<(Class, Failure)>) -> Schedule {
             cool_down: Some(WallMs(3)),
             failures: 4,
             trouble,
+            refused: Some(Failure::new(Kind::ScopeMissing, "no `x`").hint("ask for less")),
         }],
         profiles: vec![ScheduledProfile {
             profile: name("search"),
@@ -107,6 +108,7 @@ fn a_file_of_before_histories_were_kept_is_read() {
         cool_down: Some(WallMs(3)),
         failures: 4,
         trouble: None,
+        refused: None,
     };
     let schedule = Schedule { keys: vec![key], ..Schedule::default() };
     assert_eq!(there_and_back(old), Some(schedule));
