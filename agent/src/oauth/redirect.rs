@@ -6,16 +6,17 @@
 //! that holds it is the answer: it comes from where the browser was sent, so it ends the login even
 //! if it is malformed. Nothing of an answer is shown to the browser.
 
-use subtle::ConstantTimeEq;
 use tokctl_proto::escape::shown;
 use tokctl_proto::{Failure, Kind, ProfileName, Secret};
+
+use crate::oauth::state::Unguessable;
 
 pub mod head;
 
 /// What tells an answer to this login from every other.
 #[derive(Clone, Debug)]
 pub struct Expected {
-    pub state: Secret,
+    pub state: Unguessable,
     /// The issuer that the browser was sent to; `None` where the profile names none.
     pub issuer: Option<String>,
     /// Its metadata say that it names itself in every answer (RFC 9207 section 3).
@@ -88,7 +89,7 @@ impl Parameters {
 pub fn judge(query: &str, expected: &Expected) -> Judged {
     let parameters = Parameters::read(query);
     match parameters.state.as_slice() {
-        [state] if is_same(state, &expected.state) => {}
+        [state] if expected.state.is(state.expose()) => {}
         _ => return Judged::Stray,
     }
     Judged::Answer(read(parameters, expected))
@@ -110,11 +111,6 @@ fn read(mut parameters: Parameters, expected: &Expected) -> Result<Secret, Refus
         return Err(Refusal::Error { code, description });
     }
     parameters.code.pop().filter(|code| !code.is_empty()).ok_or(Refusal::NoCode)
-}
-
-/// How long it takes does not depend on how much is right.
-fn is_same(one: &Secret, other: &Secret) -> bool {
-    one.expose().as_bytes().ct_eq(other.expose().as_bytes()).into()
 }
 
 /// The query in what a person pasted: a whole address, a query with or without its question mark.

@@ -148,11 +148,6 @@ pub fn refused(now: WallMs, asked: &Asked<'_>, reply: &HttpReply) -> Option<Trou
     Some(Trouble { failure, reached: Reached::Answered(reply.status), ..trouble })
 }
 
-/// The code of the error that a reply holds, as the provider wrote it.
-pub fn error_code(reply: &HttpReply) -> Option<String> {
-    refusal::find(&Fields::read(&reply.body)?)?.code
-}
-
 fn trouble(
     now: WallMs,
     asked: &Asked<'_>,

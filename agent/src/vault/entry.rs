@@ -22,6 +22,10 @@ pub struct Entry {
     /// When secrets end, by their names, where somebody said so.
     pub secrets_expire: BTreeMap<String, WallMs>,
     pub refresh: Option<Refresh>,
+    /// Who logged in last, where the provider said so.
+    pub subject: Option<Subject>,
+    /// What came back at the end of a login, before anybody has read it.
+    pub(super) login: Option<RawAnswer>,
     /// The keys name the profile that the entry is stored under.
     pub tokens: BTreeMap<TokenKey, Token>,
     /// The refresh token that was under way when another was stored, by its fingerprint: what it
@@ -60,6 +64,13 @@ pub struct Intent {
     /// How often it was sent without an answer on the disk, this time included.
     pub tries: u32,
     pub at: WallMs,
+}
+
+/// Whom an id_token was about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subject {
+    pub iss: String,
+    pub sub: String,
 }
 
 /// A provider's answer as it came.
@@ -101,6 +112,10 @@ pub(super) struct Kept {
     pub(super) intent: Option<(Intent, Further)>,
     /// With the time at which their answer came.
     pub(super) answer: Option<(WallMs, Further)>,
+    /// Likewise, of the answer to a login and of what is told beside it.
+    pub(super) login: Option<(WallMs, (Further, Further))>,
+    /// With whom they are about.
+    pub(super) subject: Option<(Subject, Further)>,
     /// With the time at which their token was issued: a token that took its place does not inherit
     /// them.
     pub(super) tokens: BTreeMap<TokenKey, (WallMs, Further)>,
@@ -120,6 +135,8 @@ impl Entry {
             secrets: BTreeMap::new(),
             secrets_expire: BTreeMap::new(),
             refresh: None,
+            subject: None,
+            login: None,
             tokens: BTreeMap::new(),
             overtaken: None,
             undeciphered: None,
@@ -136,7 +153,8 @@ impl Entry {
     /// Whether every key in it names this profile; the text that is stored does not name one.
     pub(super) fn is_of(&self, name: &ProfileName) -> bool {
         let answer = self.refresh.iter().filter_map(|refresh| refresh.answer.as_ref());
-        let answered = answer.chain(&self.undeciphered).map(|answer| &answer.key);
+        let answered = answer.chain(&self.undeciphered).chain(&self.login);
+        let answered = answered.map(|answer| &answer.key);
         self.tokens.keys().chain(answered).all(|key| key.profile == *name)
     }
 
@@ -149,7 +167,7 @@ impl Entry {
         if let Some(Refresh { answer: Some(answer), .. }) = &mut self.refresh {
             answer.key.profile = to.clone();
         }
-        if let Some(answer) = &mut self.undeciphered {
+        for answer in self.undeciphered.iter_mut().chain(&mut self.login) {
             answer.key.profile = to.clone();
         }
         self

@@ -15,6 +15,7 @@ use tokctl_proto::{ProfileName, Secret, SecretStr, TokenKey, WallMs};
 use zeroize::Zeroizing;
 
 use super::entry::{Entry, EntryId, Further, Via};
+use super::json_login::{WrittenLogin, WrittenSubject, login_from_json, subject_from_json};
 use super::json_refresh::{WrittenRefresh, refresh_from_json};
 
 /// The text is not that of an entry, though the right identity wrote it.
@@ -38,6 +39,12 @@ impl Entry {
         entry.secrets_expire = expire.into_iter().map(|(name, at)| (name, WallMs(at))).collect();
         if let Some(refresh) = fields.take_fields("refresh")? {
             refresh_from_json(&mut entry, profile, refresh)?;
+        }
+        if let Some(login) = fields.take_fields("login")? {
+            login_from_json(&mut entry, profile, login)?;
+        }
+        if let Some(subject) = fields.take_fields("subject")? {
+            subject_from_json(&mut entry, subject)?;
         }
         let tokens: Vec<&RawValue> = fields.take("tokens")?.unwrap_or_default();
         for token in tokens {
@@ -171,6 +178,12 @@ impl Serialize for Written<'_> {
         }
         if let Some(refresh) = &entry.refresh {
             map.serialize_entry("refresh", &WrittenRefresh { entry, refresh })?;
+        }
+        if let Some(answer) = &entry.login {
+            map.serialize_entry("login", &WrittenLogin { entry, answer })?;
+        }
+        if let Some(subject) = &entry.subject {
+            map.serialize_entry("subject", &WrittenSubject { entry, subject })?;
         }
         map.serialize_entry("tokens", &tokens)?;
         write_further(&mut map, &entry.kept.entry)?;

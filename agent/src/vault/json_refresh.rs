@@ -53,7 +53,7 @@ fn intent_from_json(mut fields: Fields<'_>) -> Result<(Intent, Further), Malform
     Ok((intent, fields.rest()))
 }
 
-fn answer_from_json(
+pub(super) fn answer_from_json(
     profile: &ProfileName,
     mut fields: Fields<'_>,
 ) -> Result<(RawAnswer, Further), Malformed> {
@@ -77,7 +77,7 @@ fn take_optional_secret(fields: &mut Fields<'_>, name: &str) -> Result<Option<Se
     Ok(found.map(|text| text.to_secret()))
 }
 
-fn unless_empty<T>(of: T, further: Further) -> Option<(T, Further)> {
+pub(super) fn unless_empty<T>(of: T, further: Further) -> Option<(T, Further)> {
     (!further.is_empty()).then_some((of, further))
 }
 
@@ -119,7 +119,7 @@ impl Serialize for WrittenRefresh<'_> {
 }
 
 /// The unknown fields, unless another has taken the place of what they were found with.
-fn of_same<'a, T: PartialEq>(kept: &'a Option<(T, Further)>, of: &T) -> Option<&'a Further> {
+pub(super) fn of_same<'a, T: PartialEq, F>(kept: &'a Option<(T, F)>, of: &T) -> Option<&'a F> {
     kept.as_ref().filter(|(found_with, _)| found_with == of).map(|(_, further)| further)
 }
 
@@ -139,7 +139,7 @@ impl Serialize for WrittenIntent<'_> {
     }
 }
 
-struct WrittenAnswer<'a>(&'a RawAnswer, Option<&'a Further>);
+pub(super) struct WrittenAnswer<'a>(pub(super) &'a RawAnswer, pub(super) Option<&'a Further>);
 
 impl Serialize for WrittenAnswer<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

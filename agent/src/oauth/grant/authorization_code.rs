@@ -17,6 +17,7 @@ use crate::oauth::form::Parameters;
 use crate::oauth::grant::Endpoint;
 use crate::oauth::grant::token_request::{self, Ask};
 use crate::oauth::message::{HttpReply, HttpRequest};
+use crate::oauth::state::Unguessable;
 
 /// The name of the grant, here and on the wire.
 const GRANT: &str = "authorization_code";
@@ -33,11 +34,11 @@ pub struct Request<'a> {
     pub scope: &'a BTreeSet<String>,
     /// Exactly as it will stand in the token request, the port included (RFC 6749 section 4.1.3).
     pub redirect_uri: &'a str,
-    pub state: &'a Secret,
+    pub state: &'a Unguessable,
     /// S256 of the verifier, base64url.
     pub code_challenge: &'a str,
     /// Where an id_token will come.
-    pub nonce: Option<&'a Secret>,
+    pub nonce: Option<&'a Unguessable>,
     /// The key that the tokens will be bound to (RFC 9449 section 10).
     pub dpop_jkt: Option<&'a str>,
 }
@@ -130,11 +131,11 @@ fn parameters(request: &Request<'_>) -> Parameters {
         ("code_challenge", code_challenge),
         ("code_challenge_method", "S256"),
         ("dpop_jkt", dpop_jkt.unwrap_or_default()),
+        ("state", state.expose()),
+        ("nonce", nonce.map_or("", Unguessable::expose)),
     ] {
         parameters.set_text(name, value);
     }
-    parameters.set("state", state.clone());
-    parameters.set("nonce", nonce.cloned().unwrap_or_default());
     parameters
 }
 
@@ -182,7 +183,8 @@ mod tests {
     }
 
     fn with<T>(client: &Client, scope: &[&str], use_it: impl FnOnce(&Request<'_>) -> T) -> T {
-        let (scope, state, nonce) = (set(scope), secret("s+1"), secret("n"));
+        let (scope, state) = (set(scope), Unguessable::new([7; 32]));
+        let nonce = Unguessable::new([8; 32]);
         use_it(&Request {
             client,
             scope: &scope,
@@ -200,10 +202,14 @@ mod tests {
 
     #[test]
     fn the_browser_is_sent_with_what_the_rfcs_ask_for() {
-        let says = "audience=https%3A%2F%2Fapi%2F&client_id=cc&code_challenge=cc-1\
-                    &code_challenge_method=S256&nonce=n&prompt=consent\
+        let says = format!(
+            "audience=https%3A%2F%2Fapi%2F&client_id=cc&code_challenge=cc-1\
+                    &code_challenge_method=S256&nonce={}&prompt=consent\
                     &redirect_uri=http%3A%2F%2F127.0.0.1%3A7000%2Fcb&response_type=code\
-                    &scope=openid+read&state=s%2B1";
+                    &scope=openid+read&state={}",
+            Unguessable::new([8; 32]).expose(),
+            Unguessable::new([7; 32]).expose(),
+        );
         for (at, before) in [
             ("https://as.example/auth", "https://as.example/auth?"),
             ("https://as.example/auth?", "https://as.example/auth?"),

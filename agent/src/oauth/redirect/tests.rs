@@ -5,10 +5,12 @@ use proptest::prelude::*;
 use super::*;
 
 const ISSUER: &str = "https://as.example";
+/// What `Unguessable` makes of bytes that are all 7.
+const STATE: &str = "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc";
 
 fn expected(names_itself: bool) -> Expected {
     let issuer = Some(ISSUER.to_owned());
-    Expected { state: Secret::new("st+te".to_owned()), issuer, names_itself }
+    Expected { state: Unguessable::new([7; 32]), issuer, names_itself }
 }
 
 fn line(judged: &Judged) -> String {
@@ -22,57 +24,65 @@ fn line(judged: &Judged) -> String {
 #[test]
 fn the_code_of_this_login_is_found_and_no_other() {
     for (query, expected_line) in [
-        ("code=c&state=st%2Bte", "code c"),
-        ("state=st%2Bte&code=c%2F1&session_state=x&more=y", "code c/1"),
-        ("code=c&state=st%2Bte&iss=https%3A%2F%2Fas.example", "code c"),
+        ("code=c&state=STATE", "code c"),
+        ("state=STATE&code=c%2F1&session_state=x&more=y", "code c/1"),
+        ("code=c&state=STATE&iss=https%3A%2F%2Fas.example", "code c"),
         ("", "stray"),
         ("code=c", "stray"),
         ("code=c&state=", "stray"),
-        ("code=c&state=st+te", "stray"),
-        ("code=c&state=st%2BtE", "stray"),
-        ("code=c&state=st%2Bte1", "stray"),
-        ("code=c&state=st%2Bt", "stray"),
-        ("code=c&State=st%2Bte", "stray"),
-        ("code=c&state=st%2Bte&state=st%2Bte", "stray"),
-        ("code=c&state=other&state=st%2Bte", "stray"),
+        ("code=c&state=STATE%00", "stray"),
+        ("code=c&state=state", "stray"),
+        ("code=c&state=STATE1", "stray"),
+        ("code=c&state=STAT", "stray"),
+        ("code=c&State=STATE", "stray"),
+        ("code=c&state=STATE&state=STATE", "stray"),
+        ("code=c&state=other&state=STATE", "stray"),
         ("error=access_denied", "stray"),
-        ("code=c&code=d&state=st%2Bte", "Twice(\"code\")"),
-        ("code=c&error=a&error=b&state=st%2Bte", "Twice(\"error\")"),
-        ("code=c&iss=a&iss=https%3A%2F%2Fas.example&state=st%2Bte", "Twice(\"iss\")"),
-        ("state=st%2Bte", "NoCode"),
-        ("code=&state=st%2Bte", "NoCode"),
+        ("code=c&code=d&state=STATE", "Twice(\"code\")"),
+        ("code=c&error=a&error=b&state=STATE", "Twice(\"error\")"),
+        ("code=c&iss=a&iss=https%3A%2F%2Fas.example&state=STATE", "Twice(\"iss\")"),
+        ("state=STATE", "NoCode"),
+        ("code=&state=STATE", "NoCode"),
         (
-            "code=c&state=st%2Bte&iss=https%3A%2F%2Fevil.example",
+            "code=c&state=STATE&iss=https%3A%2F%2Fevil.example",
             "OtherIssuer(\"https://evil.example\")",
         ),
         (
-            "code=c&state=st%2Bte&iss=https%3A%2F%2Fas.example%2F",
+            "code=c&state=STATE&iss=https%3A%2F%2Fas.example%2F",
             "OtherIssuer(\"https://as.example/\")",
         ),
-        ("code=c&state=st%2Bte&iss=", "OtherIssuer(\"\")"),
-        ("error=x&iss=evil&state=st%2Bte", "OtherIssuer(\"evil\")"),
+        ("code=c&state=STATE&iss=", "OtherIssuer(\"\")"),
+        ("error=x&iss=evil&state=STATE", "OtherIssuer(\"evil\")"),
         (
-            "error=access_denied&error_description=no+way&state=st%2Bte&code=c",
+            "error=access_denied&error_description=no+way&state=STATE&code=c",
             "Error { code: \"access_denied\", description: Some(\"no way\") }",
         ),
     ] {
-        assert_eq!(line(&judge(query, &expected(false))), expected_line, "{query}");
+        assert_eq!(
+            line(&judge(&query.replace("STATE", STATE), &expected(false))),
+            expected_line,
+            "{query}"
+        );
     }
 }
 
 #[test]
 fn a_provider_that_names_itself_must() {
     for (names_itself, query, expected_line) in [
-        (true, "code=c&state=st%2Bte", "NoIssuer"),
-        (true, "error=access_denied&state=st%2Bte", "NoIssuer"),
-        (true, "code=c&state=st%2Bte&iss=https%3A%2F%2Fas.example", "code c"),
-        (false, "code=c&state=st%2Bte", "code c"),
+        (true, "code=c&state=STATE", "NoIssuer"),
+        (true, "error=access_denied&state=STATE", "NoIssuer"),
+        (true, "code=c&state=STATE&iss=https%3A%2F%2Fas.example", "code c"),
+        (false, "code=c&state=STATE", "code c"),
     ] {
-        assert_eq!(line(&judge(query, &expected(names_itself))), expected_line, "{query}");
+        assert_eq!(
+            line(&judge(&query.replace("STATE", STATE), &expected(names_itself))),
+            expected_line,
+            "{query}"
+        );
     }
     let nameless = Expected { issuer: None, ..expected(true) };
-    for query in ["code=c&state=st%2Bte", "code=c&state=st%2Bte&iss=anybody"] {
-        assert_eq!(line(&judge(query, &nameless)), "code c");
+    for query in ["code=c&state=STATE", "code=c&state=STATE&iss=anybody"] {
+        assert_eq!(line(&judge(&query.replace("STATE", STATE), &nameless)), "code c");
     }
 }
 

@@ -15,7 +15,7 @@ use crate::oauth::reply::{Asked, Purpose, redact, status};
 /// An error as the provider wrote it; neither text has been made safe to show.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Refusal {
-    pub(super) code: Option<String>,
+    code: Option<String>,
     description: Option<String>,
 }
 

@@ -66,15 +66,3 @@ fn another_endpoint_is_named_in_what_it_refuses() {
         assert_eq!(trouble.map(|trouble| trouble.failure.message), message, "{status}");
     }
 }
-
-#[test]
-fn the_code_of_an_error_is_found_at_any_status() {
-    for (status, body, code) in [
-        (400, r#"{"error":"authorization_pending"}"#, Some("authorization_pending")),
-        (200, "error=slow_down&interval=10", Some("slow_down")),
-        (200, r#"{"access_token":"t"}"#, None),
-        (500, "<html>", None),
-    ] {
-        assert_eq!(error_code(&reply(status, body)).as_deref(), code, "{body}");
-    }
-}
