@@ -23,6 +23,9 @@ impl Core {
         for name in &changed.entries {
             self.entry_changed(name);
         }
+        for name in &changed.forget {
+            self.drop_profile_state(name);
+        }
         if let Some(vault) = changed.vault {
             self.replaced_vault(vault);
         }

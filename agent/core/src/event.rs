@@ -200,6 +200,8 @@ pub struct Changed {
     pub profiles: Option<BTreeMap<ProfileName, Profile>>,
     /// Entries that were written from outside the core: past failures say nothing about them.
     pub entries: Vec<ProfileName>,
+    /// Profiles whose tokens are gone: none is served any more.
+    pub forget: Vec<ProfileName>,
     pub vault: Option<VaultChange>,
 }
 

@@ -7,6 +7,7 @@ mod story {
     mod clock;
     mod config;
     mod doubt;
+    mod forget;
     mod get;
     mod keep;
     mod lock;

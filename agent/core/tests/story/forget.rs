@@ -1,0 +1,44 @@
+//! Tokens that were revoked, or that somebody wants gone.
+
+use tokctl_core::{Changed, Contents, Event, RequestId, TokenState};
+
+use super::teller::*;
+
+/// A logout that is over: the entry has no tokens any more.
+fn forgets(story: &mut Teller, request: u64, of: &str) -> Vec<String> {
+    let reply = Some((RequestId(request), Ok("logged out".to_owned())));
+    let (entries, forget) = (vec![name(of)], vec![name(of)]);
+    story.tell(Event::Changed(Changed { reply, entries, forget, ..Changed::default() }))
+}
+
+fn state(story: &Teller, of: &str) -> TokenState {
+    let statuses = story.core.statuses(story.now);
+    statuses.into_iter().find(|status| status.profile == name(of)).unwrap().state
+}
+
+#[test]
+fn what_is_forgotten_is_not_served_and_others_are() {
+    let mut story = Teller::open(&[("acme", SHARED), ("beta", PER_KEY)]);
+    story.get(get(1, "acme"));
+    story.answers(1, "a", Some(3600));
+    story.get(get(2, "beta"));
+    story.answers(2, "b", Some(3600));
+    assert_eq!(forgets(&mut story, 3, "acme")[0], "3: said");
+    assert_eq!(story.get(get(4, "beta")), ["4: b"]);
+    // What the entry holds now decides, and that is nothing.
+    story.get(get(5, "acme"));
+    assert_eq!(story.contains("acme", Contents::default()), ["5: secret_required exit 5"]);
+    assert_eq!(state(&story, "acme"), TokenState::Login);
+}
+
+#[test]
+fn what_can_be_had_again_without_a_person_is() {
+    let mut story = Teller::open(&[("acme", PER_KEY)]);
+    story.get(get(1, "acme"));
+    story.answers(1, "a", Some(3600));
+    forgets(&mut story, 2, "acme");
+    assert_eq!(state(&story, "acme"), TokenState::None);
+    story.get(get(3, "acme"));
+    assert_eq!(story.contains("acme", Contents::default()), ["send 2 acme"]);
+    assert_eq!(story.answers(2, "b", Some(3600)), ["3: b", "save b"]);
+}
