@@ -2,7 +2,7 @@
 
 use tokctl_core::{Get, Refresh, Report, RequestId};
 use tokctl_proto::request::{self, Request};
-use tokctl_proto::{Failure, Kind, ProfileName, Secret, SecretStr};
+use tokctl_proto::{Failure, Kind, ProfileName, Secret, SecretStr, TokenKey};
 
 use super::change::{Assignment, Change};
 
@@ -29,6 +29,17 @@ pub enum Command {
     /// Needs an open vault before it is carried out.
     Admitted {
         change: Change,
+        interactive: bool,
+    },
+    /// Needs an open vault, and changes nothing.
+    Inspect {
+        key: TokenKey,
+        interactive: bool,
+    },
+    /// Ends the agent with all that it keeps.
+    Purge {
+        /// No provider is asked.
+        local: bool,
         interactive: bool,
     },
     /// Is carried out whatever the vault is.
@@ -69,8 +80,21 @@ impl Command {
                 interactive: rename.interactive,
             },
             Request::Remove(remove) => Self::Admitted {
-                change: Change::Remove { name: name(&remove.profile)? },
+                // A client of before knows of no `local`, and its user has agreed to nothing else.
+                change: Change::Remove { name: name(&remove.profile)?, local: true },
                 interactive: remove.interactive,
+            },
+            Request::Remove2(remove) => Self::Admitted {
+                change: Change::Remove { name: name(&remove.profile)?, local: remove.local },
+                interactive: remove.interactive,
+            },
+            Request::Logout(logout) => Self::Admitted {
+                change: Change::Logout { name: name(&logout.profile)?, local: logout.local },
+                interactive: logout.interactive,
+            },
+            Request::Revoke(revoke) => Self::Admitted {
+                interactive: revoke.interactive,
+                change: Change::Revoke(token::revoke(revoke)?),
             },
             Request::Status(_) => Self::Status,
             Request::Lock(_) => Self::Lock,
@@ -95,21 +119,22 @@ impl Command {
             Request::Report(report) => Self::Report(report::report(id, report)?),
             Request::Why(why) => Self::Why(name(&why.profile)?),
             Request::Status2(_) => Self::Status2,
+            Request::Inspect(inspect) => {
+                Self::Inspect { interactive: inspect.interactive, key: token::inspect(inspect)? }
+            }
+            Request::Purge(purge) => {
+                Self::Purge { local: purge.local, interactive: purge.interactive }
+            }
             Request::Answer(_) | Request::Cancel(_) => {
                 return Err(Failure::new(Kind::Usage, "there is no request under way"));
             }
             Request::Get3(_)
             | Request::Login(_)
-            | Request::Revoke(_)
-            | Request::Logout(_)
-            | Request::Remove2(_)
-            | Request::Purge(_)
             | Request::Add3(_)
             | Request::Import(_)
             | Request::Show2(_)
             | Request::Presets(_)
-            | Request::DryRun(_)
-            | Request::Inspect(_) => {
+            | Request::DryRun(_) => {
                 return Err(Failure::new(Kind::Usage, "this agent does not know the request"));
             }
         })

@@ -28,6 +28,7 @@ use super::listen::{self, Desk};
 use super::live::Live;
 use super::obtain::Means;
 use super::private::{Open, private_directory};
+use super::purge;
 use super::schedule_file;
 use super::serve::{Context, Home};
 use super::socket::{Socket, is_listened_on};
@@ -243,16 +244,18 @@ impl Agent {
             let ran = driver.run(start).await;
             desk.stop.notify_one();
             driver.farewell(FAREWELL).await;
-            ran
+            (ran, driver.is_purged())
         });
         let ended = driving.await;
         let _late = tokio::time::timeout(FAREWELL, accepting).await;
         // The thread ends when its queue is empty and nobody can add to it; until then it may be
         // writing.
         let _writing = tokio::task::spawn_blocking(move || thread.join()).await;
-        ended
-            .map_err(|_| bug())?
-            .map_err(|error| Failure::new(Kind::Machine, format!("no timer: {error}")))
+        let (ran, is_purged) = ended.map_err(|_| bug())?;
+        if is_purged {
+            purge::sweep(&places);
+        }
+        ran.map_err(|error| Failure::new(Kind::Machine, format!("no timer: {error}")))
     }
 }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use tokctl_core::{Changed as CoreChanged, Core, Event, RequestId, Start};
 use tokctl_proto::response::{Item, Paste};
-use tokctl_proto::{BootMs, Failure, Now, ProfileName, WallMs};
+use tokctl_proto::{BootMs, Failure, Now, ProfileName, TokenKey, WallMs};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tracing::{info, warn};
 
@@ -22,16 +22,23 @@ use super::nap::Nap;
 use super::obtain::{Answer, Means};
 use super::perform::Performer;
 use super::reply::ReplyTo;
+use super::revoke::work_off::{Tried, Waiting};
 use super::serve::stopping;
 use super::stored::Loaded;
 use crate::clock;
+use crate::vault::EntryId;
 use stop::turn_away;
 
+mod purge;
 mod request;
 mod status;
 mod stop;
 #[cfg(test)]
 mod tests;
+mod tombstones;
+
+pub(super) use purge::Purging;
+use tombstones::Tombstones;
 
 /// Editors write in several steps; the file is read when they have been quiet for this long.
 const CONFIG_SETTLES_IN: Duration = Duration::from_millis(150);
@@ -70,6 +77,13 @@ pub enum Input {
         result: Result<(), Failure>,
         /// As many as `Performer::seals` when it began.
         seals: u64,
+    },
+    /// The tombstones of a vault that was just opened.
+    Tombstones(BTreeMap<EntryId, Waiting>),
+    /// A tombstone was tried.
+    Tried {
+        id: EntryId,
+        tried: Tried,
     },
     /// config.toml was read again; `None` when its bytes are those in use.
     Reread {
@@ -137,9 +151,17 @@ enum Turn {
 /// A request that has not been answered.
 pub(super) struct Pending {
     pub(super) reply: ReplyTo,
-    /// What to carry out once the vault is open.
-    pub(super) change: Option<Change>,
+    /// What to do once the vault is open.
+    pub(super) task: Option<Task>,
     pub(super) form: TokenForm,
+}
+
+/// What a request wants done that needs an open vault.
+#[derive(Debug)]
+pub(super) enum Task {
+    Change(Change),
+    Inspect(TokenKey),
+    Purge(Purging),
 }
 
 /// In which of the wire's shapes a client wants its token.
@@ -159,6 +181,9 @@ pub struct Driver {
     /// Why the file's configuration is not the one in use.
     config_problem: Option<Failure>,
     config_due: Option<BootMs>,
+    tombstones: Tombstones,
+    /// Nothing is left of configuration, vault and state.
+    is_purged: bool,
     /// The agent is going down, and waits until then for what must not be lost.
     leave_by: Option<BootMs>,
 }
@@ -188,6 +213,8 @@ impl Driver {
             live,
             config_problem,
             config_due: None,
+            tombstones: Tombstones::default(),
+            is_purged: false,
             leave_by: None,
         }
     }
@@ -199,7 +226,7 @@ impl Driver {
         let mut now = clock::now();
         self.handle(now, Event::Start(start));
         let mut signals = 0;
-        while signals == 0 && !self.performer.stopping {
+        while signals == 0 && !self.performer.stopping && self.performer.purging.is_none() {
             signals += u32::from(self.turn(&mut nap, &mut now).await? == Turn::Stop);
         }
         self.finish(&mut nap, now, signals).await
@@ -208,7 +235,7 @@ impl Driver {
     /// Takes one input, or what is due.
     async fn turn(&mut self, nap: &mut Nap, now: &mut Now) -> io::Result<Turn> {
         let due = self.core.poll_timeout().into_iter().chain(self.config_due).chain(self.leave_by);
-        let due = due.min();
+        let due = due.chain(self.tombstones_due()).min();
         // As of the last event: a nap that ends a little early costs nothing, another look at the clock does.
         nap.end_by(now.boot, due)?;
         let input = tokio::select! {
@@ -237,8 +264,23 @@ impl Driver {
             self.config_due = None;
             self.performer.reread(self.live.fingerprint.clone(), Then::Nothing);
         }
+        self.work_off(now);
         self.facts.desk.check.notify_one();
         self.handle(now, Event::Tick);
+    }
+
+    /// When the next tombstone is tried: only while the vault is open, and not while the agent goes down.
+    fn tombstones_due(&self) -> Option<BootMs> {
+        let may = self.core.lock_state() == "unlocked" && self.leave_by.is_none();
+        self.tombstones.due().filter(|_| may)
+    }
+
+    fn work_off(&mut self, now: Now) {
+        if self.tombstones_due().is_some_and(|due| due <= now.boot)
+            && let Some(id) = self.tombstones.next(now.boot)
+        {
+            self.performer.work_off(id);
+        }
     }
 
     fn take(&mut self, now: Now, input: Input) {
@@ -263,12 +305,20 @@ impl Driver {
             Input::Changed { request, changed, seals } => {
                 let opened = changed.vault.is_some();
                 self.changed(now, request, changed);
-                self.seal_if_late(now, opened, seals);
+                self.opened(now, opened, seals);
             }
             Input::Unlocked { result, seals } => {
                 let opened = result.is_ok();
                 self.handle(now, Event::Unlocked(result));
-                self.seal_if_late(now, opened, seals);
+                self.opened(now, opened, seals);
+            }
+            Input::Tombstones(found) => {
+                self.tombstones.found(now.boot, found);
+                self.work_off(now);
+            }
+            Input::Tried { id, tried } => {
+                self.tombstones.tried(now.boot, id, tried);
+                self.work_off(now);
             }
             Input::Reread { result, then } => self.reread(now, result, then),
             Input::ConfigTouched => self.config_due = Some(now.boot.plus(CONFIG_SETTLES_IN)),
@@ -280,11 +330,15 @@ impl Driver {
         }
     }
 
-    /// Whoever sealed the vault while it was being opened has the last word: its keys are gone
-    /// already.
-    fn seal_if_late(&mut self, now: Now, opened: bool, seals: u64) {
-        if opened && seals != self.performer.seals {
-            self.handle(now, Event::Lock { request: NOBODY });
+    /// What follows when a vault was opened. Whoever sealed it while it was being opened has the last
+    /// word: its keys are gone already.
+    fn opened(&mut self, now: Now, opened: bool, seals: u64) {
+        match opened {
+            true if seals != self.performer.seals => {
+                self.handle(now, Event::Lock { request: NOBODY });
+            }
+            true => self.performer.find_tombstones(),
+            false => {}
         }
     }
 
@@ -305,8 +359,12 @@ impl Driver {
             reply: Some((request, changed.result)),
             profiles,
             entries: changed.entries,
+            forget: changed.forget,
             vault: changed.vault,
         });
+        for laid in changed.laid {
+            self.tombstones.laid(now.boot, laid);
+        }
         self.handle(now, event);
     }
 

@@ -20,13 +20,16 @@ use tokio::task::JoinSet;
 use tracing::{info, warn};
 
 use super::change::{self, Change, Changed};
-use super::driver::{Input, Pending, Then, TokenForm};
+use super::driver::{Input, Pending, Purging, Task, Then, TokenForm};
+use super::inspect;
 use super::live::{Live, revision};
 use super::obtain::{self, Answer, Means};
+use super::revoke::work_off::{self, Tried};
 use super::rows;
 use super::stored::{self, Loaded};
 use super::worker::bug;
 use crate::config::Fingerprint;
+use crate::vault::EntryId;
 
 mod promise;
 #[cfg(test)]
@@ -41,6 +44,8 @@ pub(super) struct Performer {
     pub(super) requests: BTreeMap<RequestId, Pending>,
     /// A client asked the agent to stop.
     pub(super) stopping: bool,
+    /// Everything is to be removed, and the agent to end with it.
+    pub(super) purging: Option<(RequestId, Purging)>,
     /// How often the vault was sealed.
     pub(super) seals: u64,
     inbox: UnboundedSender<Input>,
@@ -57,6 +62,7 @@ impl Performer {
             means,
             requests: BTreeMap::new(),
             stopping: false,
+            purging: None,
             seals: 0,
             inbox,
             tasks: JoinSet::new(),
@@ -115,9 +121,11 @@ impl Performer {
         pending.reply.ask(&self.prompt);
     }
 
-    fn admitted(&mut self, request: RequestId) {
-        match self.requests.get_mut(&request).and_then(|pending| pending.change.take()) {
-            Some(change) => self.carry_out(request, change),
+    pub(super) fn admitted(&mut self, request: RequestId) {
+        match self.requests.get_mut(&request).and_then(|pending| pending.task.take()) {
+            Some(Task::Change(change)) => self.carry_out(request, change),
+            Some(Task::Inspect(key)) => self.inspect(request, key),
+            Some(Task::Purge(purging)) => self.purging = Some((request, purging)),
             None => warn!("a request was admitted that has nothing to carry out"),
         }
     }
@@ -245,6 +253,37 @@ impl Performer {
         self.spawn(async move {
             let changed = change::carry_out(means, change).await;
             promise.keep(Input::Changed { request, changed, seals });
+        });
+    }
+
+    /// Answers by itself: nothing is changed by a look.
+    fn inspect(&mut self, request: RequestId, key: TokenKey) {
+        let Some(Pending { reply, .. }) = self.requests.remove(&request) else { return };
+        let means = self.means.clone();
+        self.spawn(inspect::inspect(means, key, reply));
+    }
+
+    /// Looks for the tombstones of a vault that was just opened.
+    pub(super) fn find_tombstones(&self) {
+        let inbox = self.inbox.clone();
+        self.means.jobs.run(
+            |worker| work_off::find(worker),
+            move |found| match found {
+                Ok(found) => send(&inbox, Input::Tombstones(found)),
+                Err(failure) => warn!(problem = %failure.message, "cannot look for tombstones"),
+            },
+        );
+    }
+
+    /// Tries a tombstone.
+    pub(super) fn work_off(&mut self, id: EntryId) {
+        let means = self.means.clone();
+        let why = bug().message;
+        let tried = Tried::Again { waiting: None, retry_after: None, why };
+        let promise = self.promise(Input::Tried { id, tried });
+        self.spawn(async move {
+            let tried = work_off::work_off(means, id).await;
+            promise.keep(Input::Tried { id, tried });
         });
     }
 

@@ -91,9 +91,19 @@ pub fn check(
     client: &Client,
     endpoint: &Url,
 ) -> Result<(), Trouble> {
+    check_pinned(name, (&entry.origins, &entry.network), client, endpoint)
+}
+
+/// The same of secrets that may go to these origins, on that way.
+pub(super) fn check_pinned(
+    name: &ProfileName,
+    (origins, way): (&BTreeSet<String>, &Via),
+    client: &Client,
+    endpoint: &Url,
+) -> Result<(), Trouble> {
     let origin = origin(endpoint).unwrap_or_default();
-    let message = if !entry.origins.contains(&origin) {
-        let stored: Vec<&str> = entry.origins.iter().map(String::as_str).collect();
+    let message = if !origins.contains(&origin) {
+        let stored: Vec<&str> = origins.iter().map(String::as_str).collect();
         match stored.is_empty() {
             true => format!("what is stored was stored for no provider, and {origin} is asked now"),
             false => {
@@ -103,7 +113,7 @@ pub fn check(
                 )
             }
         }
-    } else if entry.network != via(&client.network) {
+    } else if *way != via(&client.network) {
         "the secret was stored for another `ca_file` or `proxy`".to_owned()
     } else {
         return Ok(());

@@ -1,7 +1,8 @@
 //! The vault's directory, held: one agent at a time, and nobody else's eyes.
 //!
-//! The lock is flock(2) on `lock`, a file that is never deleted or renamed: a second file of that
-//! name would be a second lock. The kernel releases it when the holder dies, however it dies.
+//! The lock is flock(2) on `lock`, a file that is never renamed, nor deleted but with the whole vault:
+//! a second file of that name would be a second lock. The kernel releases it when the holder dies,
+//! however it dies.
 
 use std::fs::{DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, ErrorKind};
@@ -18,7 +19,7 @@ use tokctl_proto::endpoint::Holder;
 use super::error::VaultError;
 use super::file;
 
-const LOCK: &str = "lock";
+pub(super) const LOCK: &str = "lock";
 const ENTRIES: &str = "entries";
 const QUARANTINE: &str = "quarantine";
 const TOMBSTONES: &str = "tombstones";
@@ -126,6 +127,10 @@ fn take_lock(dir: &Path, holder: &Holder) -> Result<Flock<File>, AcquireError> {
         Err((_, Errno::EWOULDBLOCK)) => return Err(AcquireError::Held(Holder::read(dir))),
         Err((_, errno)) => return Err(prepare(errno.into())),
     };
+    if lock.metadata().map_err(prepare)?.nlink() == 0 {
+        // A holder that removed the whole vault has just let go of it: this is not the file of that name.
+        return Err(prepare(ErrorKind::NotFound.into()));
+    }
     // Written before it is cut to length: a client that reads in between finds the new lines, never
     // none.
     let text = holder.to_bytes();

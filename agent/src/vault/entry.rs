@@ -150,6 +150,17 @@ impl Entry {
         self.secrets.values().chain(refresh).cloned().collect()
     }
 
+    /// Takes out every token, and whatever tells of one under way or of whose they were. Secrets stay, and where
+    /// they may be sent.
+    pub fn forget_tokens(&mut self) {
+        self.refresh = None;
+        self.subject = None;
+        self.login = None;
+        self.overtaken = None;
+        self.undeciphered = None;
+        self.tokens.clear();
+    }
+
     /// Whether every key in it names this profile; the text that is stored does not name one.
     pub(super) fn is_of(&self, name: &ProfileName) -> bool {
         let answer = self.refresh.iter().filter_map(|refresh| refresh.answer.as_ref());

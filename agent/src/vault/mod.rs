@@ -20,6 +20,7 @@ mod json_login;
 mod json_refresh;
 mod keys;
 mod login;
+mod remove_all;
 mod rename;
 mod rotation;
 mod seal;

@@ -53,9 +53,9 @@ impl VaultDir {
     fn free_sibling(&self) -> Result<PathBuf, VaultError> {
         // The vault's own name, where a link leads to it: a rename must stay on one file system.
         let vault = fs::canonicalize(self.path()).map_err(VaultError::read(self.path()))?;
-        let name = file_name(&vault).to_string_lossy().into_owned();
+        let name = aside_name(&vault);
         for n in 1..=u32::MAX {
-            let path = vault.with_file_name(format!("{name}.replaced-{n}"));
+            let path = vault.with_file_name(format!("{name}{n}"));
             match DirBuilder::new().mode(0o700).create(&path) {
                 Ok(()) => {
                     file::sync_dir(vault.parent().unwrap_or(&vault))?;
@@ -82,6 +82,28 @@ impl VaultDir {
         }
         Ok(paths)
     }
+}
+
+/// How the directories begin that vaults are set aside in.
+fn aside_name(vault: &Path) -> String {
+    format!("{}.replaced-", file_name(vault).to_string_lossy())
+}
+
+/// Every vault that was set aside beside this one.
+pub(super) fn siblings(vault: &Path) -> Result<Vec<PathBuf>, VaultError> {
+    let Some(parent) = vault.parent() else { return Ok(Vec::new()) };
+    let begins = aside_name(vault);
+    let mut siblings = Vec::new();
+    for found in fs::read_dir(parent).map_err(VaultError::read(parent))? {
+        let found = found.map_err(VaultError::read(parent))?;
+        let name = found.file_name();
+        let number = name.to_str().and_then(|name| name.strip_prefix(&begins));
+        let is_number = number.is_some_and(|number| number.parse::<u32>().is_ok());
+        if is_number && found.file_type().is_ok_and(|kind| kind.is_dir()) {
+            siblings.push(found.path());
+        }
+    }
+    Ok(siblings)
 }
 
 fn file_name(path: &Path) -> &std::ffi::OsStr {

@@ -7,17 +7,21 @@
 mod add;
 mod config_write;
 mod init;
+mod logout;
 mod passwd;
 mod remove;
 mod rename;
+mod revoke;
 pub(super) mod secrets;
 mod set;
 mod set_secret;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use tokctl_core::{VaultChange, no_such_profile};
-use tokctl_proto::{Failure, Kind, ProfileName, Secret, WallMs};
+use tokctl_proto::{Failure, Kind, ProfileName, Secret, TokenKey, WallMs};
+
+pub use logout::Laid;
 
 use super::live::Live;
 use super::obtain::Means;
@@ -57,8 +61,16 @@ pub enum Change {
         from: ProfileName,
         to: ProfileName,
     },
+    /// One access token.
+    Revoke(TokenKey),
+    Logout {
+        name: ProfileName,
+        /// No provider is asked.
+        local: bool,
+    },
     Remove {
         name: ProfileName,
+        local: bool,
     },
     Passwd {
         passphrase: Option<Secret>,
@@ -89,7 +101,9 @@ impl Change {
             Self::Add { name, .. }
             | Self::SetSecret { name, .. }
             | Self::Rename { from: name, .. }
-            | Self::Remove { name } => Some(name.clone()),
+            | Self::Logout { name, .. }
+            | Self::Remove { name, .. } => Some(name.clone()),
+            Self::Revoke(key) => Some(key.profile.clone()),
             _ => None,
         }
     }
@@ -103,6 +117,10 @@ pub struct Changed {
     pub live: Option<Live>,
     /// Entries that were written or removed.
     pub entries: Vec<ProfileName>,
+    /// Profiles whose tokens are not to be served any more.
+    pub forget: Vec<ProfileName>,
+    /// Tombstones that were laid.
+    pub laid: Vec<Laid>,
     pub vault: Option<VaultChange>,
     /// Things to know although it succeeded.
     pub warnings: Vec<String>,
@@ -116,6 +134,8 @@ impl Changed {
             result: Err(failure),
             live: None,
             entries: Vec::new(),
+            forget: Vec::new(),
+            laid: Vec::new(),
             vault: None,
             warnings: Vec::new(),
             paste: None,
@@ -146,9 +166,9 @@ pub async fn carry_out(means: Means, change: Change) -> Changed {
         Change::Rename { from, to } => {
             on_vault(&means, move |worker| rename::rename(worker, &from, &to)).await
         }
-        Change::Remove { name } => {
-            on_vault(&means, move |worker| remove::remove(worker, &name)).await
-        }
+        Change::Revoke(key) => revoke::revoke(means, key).await,
+        Change::Logout { name, local } => logout::logout(means, name, local).await,
+        Change::Remove { name, local } => remove::remove(means, name, local).await,
         Change::Passwd { passphrase, new_passphrase } => {
             on_vault(&means, move |worker| passwd::passwd(worker, passphrase, new_passphrase)).await
         }
@@ -172,7 +192,7 @@ async fn on_vault(
 }
 
 /// The checked profile of that name in the configuration as it is on disk now.
-fn profile(worker: &mut Worker, name: &ProfileName) -> Result<Profile, Failure> {
+pub(super) fn profile(worker: &mut Worker, name: &ProfileName) -> Result<Profile, Failure> {
     let live = worker.read_config()?;
     live.config
         .profiles

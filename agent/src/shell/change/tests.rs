@@ -23,11 +23,12 @@ use crate::vault::{Entry, VaultDir};
 const ACME: &str = "https://id.acme.example/token";
 const EVIL: &str = "https://id.evil.example/token";
 
+pub(in crate::shell) mod logout;
 mod standing;
 
-struct Bench {
-    home: TempDir,
-    means: Means,
+pub(in crate::shell) struct Bench {
+    pub(in crate::shell) home: TempDir,
+    pub(in crate::shell) means: Means,
 }
 
 /// A home without a vault.
@@ -47,17 +48,17 @@ fn empty() -> Bench {
 }
 
 /// A home with an open vault.
-async fn bench() -> Bench {
+pub(in crate::shell) async fn bench() -> Bench {
     let bench = empty();
     bench.init(None, false).await.result.unwrap();
     bench
 }
 
-fn name(text: &str) -> ProfileName {
+pub(in crate::shell) fn name(text: &str) -> ProfileName {
     ProfileName::parse(text).unwrap()
 }
 
-fn secret(text: &str) -> Secret {
+pub(in crate::shell) fn secret(text: &str) -> Secret {
     Secret::new(text.to_owned())
 }
 
@@ -82,7 +83,7 @@ fn settings(token_endpoint: &str) -> Vec<Assignment> {
 }
 
 impl Bench {
-    async fn change(&self, change: Change) -> Changed {
+    pub(in crate::shell) async fn change(&self, change: Change) -> Changed {
         carry_out(self.means.clone(), change).await
     }
 
@@ -122,17 +123,17 @@ impl Bench {
     }
 
     async fn remove(&self, at: &str) -> Changed {
-        self.change(Change::Remove { name: name(at) }).await
+        self.change(Change::Remove { name: name(at), local: true }).await
     }
 
-    async fn on_worker<T: Send + 'static>(
+    pub(in crate::shell) async fn on_worker<T: Send + 'static>(
         &self,
         job: impl FnOnce(&mut Worker) -> T + Send + 'static,
     ) -> T {
         self.means.jobs.ask(move |worker| Ok(job(worker))).await.unwrap()
     }
 
-    async fn entry(&self, at: &str) -> Option<Entry> {
+    pub(in crate::shell) async fn entry(&self, at: &str) -> Option<Entry> {
         let at = name(at);
         self.on_worker(move |worker| {
             let (vault, keys) = worker.open().unwrap();

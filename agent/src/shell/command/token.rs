@@ -61,6 +61,18 @@ pub(super) fn refresh(id: RequestId, refresh: request::Refresh<'_>) -> Result<Re
     Ok(Refresh { request: id, key, timeout: timeout(timeout_ms), interactive })
 }
 
+/// The token that is to be revoked.
+pub(super) fn revoke(revoke: request::Revoke<'_>) -> Result<TokenKey, Failure> {
+    let request::Revoke { profile, scope, audience, resource, .. } = revoke;
+    key(&profile, &scope, audience, resource)
+}
+
+/// The token that is to be looked at.
+pub(super) fn inspect(inspect: request::Inspect<'_>) -> Result<TokenKey, Failure> {
+    let request::Inspect { profile, scope, audience, resource, .. } = inspect;
+    key(&profile, &scope, audience, resource)
+}
+
 fn timeout(ms: Option<u32>) -> Duration {
     ms.map_or(TIMEOUT_DEFAULT, |ms| Duration::from_millis(ms.into())).min(TIMEOUT_MAX)
 }

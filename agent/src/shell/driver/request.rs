@@ -3,7 +3,7 @@
 use tokctl_core::{Event, RequestId};
 use tokctl_proto::{Now, ProfileName};
 
-use super::{Ask, Driver, Pending, Then, TokenForm};
+use super::{Ask, Driver, Pending, Purging, Task, Then, TokenForm};
 use crate::shell::command::Command;
 use crate::shell::query::{self, Rows};
 use crate::shell::reply::ReplyTo;
@@ -14,7 +14,7 @@ impl Driver {
             Command::Get2(_) => TokenForm::Token2,
             _ => TokenForm::Token,
         };
-        let pending = Pending { reply, change: None, form };
+        let pending = Pending { reply, task: None, form };
         match command {
             Command::Get(get) | Command::Get2(get) => {
                 let profile = get.key.profile.clone();
@@ -39,9 +39,25 @@ impl Driver {
             }
             Command::Admitted { change, interactive } => {
                 let alone = change.alone();
-                let pending = Pending { change: Some(change), ..pending };
+                let pending = Pending { task: Some(Task::Change(change)), ..pending };
                 self.performer.requests.insert(id, pending);
                 self.handle(now, Event::Admit { request: id, interactive, alone });
+            }
+            Command::Inspect { key, interactive } => {
+                let pending = Pending { task: Some(Task::Inspect(key)), ..pending };
+                self.performer.requests.insert(id, pending);
+                self.handle(now, Event::Admit { request: id, interactive, alone: None });
+            }
+            Command::Purge { local, interactive } => {
+                let pending = Pending { task: Some(Task::Purge(Purging { local })), ..pending };
+                self.performer.requests.insert(id, pending);
+                match local || self.core.lock_state() == "none" {
+                    // Whoever has forgotten the passphrase can still have everything taken away.
+                    true => self.performer.admitted(id),
+                    false => {
+                        self.handle(now, Event::Admit { request: id, interactive, alone: None });
+                    }
+                }
             }
             Command::Direct(change) => {
                 self.performer.requests.insert(id, pending);

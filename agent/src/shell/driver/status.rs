@@ -17,7 +17,10 @@ impl Driver {
         let warnings = match rows {
             Rows::Status => self.warnings(now),
             // Its rows say themselves what a profile lacks.
-            Rows::Status2 => self.facts.unwatched.iter().cloned().collect(),
+            Rows::Status2 => {
+                let orphaned = self.tombstones.warnings(|name| !self.has(name));
+                self.facts.unwatched.iter().cloned().chain(orphaned).collect()
+            }
         };
         for warning in warnings.into_iter().chain(self.config_warning()) {
             reply.progress(&warning, true);
@@ -27,7 +30,11 @@ impl Driver {
             "sealed" => "the vault is sealed: nothing is renewed or served; run `tokctl unlock`",
             _ => "",
         };
-        query::status(&self.performer.means.jobs, self.core.statuses(now), said, rows, reply);
+        let mut statuses = self.core.statuses(now);
+        for status in &mut statuses {
+            status.warnings.extend(self.tombstones.warning(&status.profile));
+        }
+        query::status(&self.performer.means.jobs, statuses, said, rows, reply);
     }
 
     /// What a profile has been doing, oldest first, and what happens next.
@@ -65,7 +72,8 @@ impl Driver {
             let name = status.profile;
             format!("{name}: the newest token could not be saved; it is served from memory")
         });
-        self.facts.unwatched.iter().cloned().chain(unsaved).collect()
+        let unrevoked = self.tombstones.warnings(|_| true);
+        self.facts.unwatched.iter().cloned().chain(unsaved).chain(unrevoked).collect()
     }
 
     pub(super) fn agent_status(&self, now: Now, reply: ReplyTo) {

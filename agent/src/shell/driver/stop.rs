@@ -46,7 +46,10 @@ impl Driver {
             }
             signals += u32::from(self.turn(nap, &mut now).await? == Turn::Stop);
         }
-        Ok(())
+        match self.performer.purging.take() {
+            Some((request, purging)) => self.purge(nap, now, request, purging).await,
+            None => Ok(()),
+        }
     }
 
     /// Tells everybody who waits that the agent stops. Changes that are being made are let finish,

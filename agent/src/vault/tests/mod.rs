@@ -3,6 +3,7 @@
 mod ballast;
 mod crash;
 mod entries;
+mod remove_all;
 mod replace;
 mod rotation;
 mod stock_age;

@@ -161,7 +161,9 @@ fn a_change_of_what_a_request_depends_on_is_made_alone() {
         (add(true), true),
         (set_secret, true),
         (Change::Rename { from: acme(), to: name("other") }, true),
-        (Change::Remove { name: acme() }, true),
+        (Change::Remove { name: acme(), local: false }, true),
+        (Change::Logout { name: acme(), local: false }, true),
+        (Change::Revoke(TokenKey::plain(acme())), true),
         (Change::Set { name: acme(), assignments: Vec::new() }, false),
     ] {
         assert_eq!(change.alone(), alone.then(acme), "{change:?}");

@@ -1,0 +1,202 @@
+//! Tokens revoked at their provider (RFC 7009): one after the other, refresh tokens first.
+//!
+//! Nothing is forgotten here. Whoever calls this deletes what was revoked afterwards, so that a crash between leaves
+//! the token where it was and the command can be given again: a provider says of a token that is revoked
+//! already what it says of one that it has just revoked (section 2.2).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use tokctl_core::{Class, Trouble};
+use tokctl_proto::{Failure, Kind, ProfileName, Secret};
+use url::Url;
+
+use super::obtain::Means;
+use super::pin;
+use crate::clock;
+use crate::config::{Client, ClientAuth, Endpoints, Provider};
+use crate::oauth::about_token::{Asker, TokenKind};
+use crate::oauth::client_auth;
+use crate::oauth::revocation::{self, Revocation};
+use crate::vault::Via;
+
+pub(super) mod bury;
+pub(super) mod doomed;
+#[cfg(test)]
+mod tests;
+pub(super) mod words;
+pub mod work_off;
+
+pub(super) use doomed::Doomed;
+
+/// What all tokens of a profile may take together. A provider that is slow rather than down would else hold a
+/// person up for as long as thirty time-outs; what is left is revoked later.
+const TIME_MAX: Duration = Duration::from_secs(60);
+
+/// Who revokes, and where what it proves itself with may go. Made of a profile and its entry, or of a tombstone.
+#[derive(Clone, Debug)]
+pub(super) struct Warrant {
+    pub(super) name: ProfileName,
+    /// As in config.toml.
+    pub(super) grant: &'static str,
+    pub(super) client: Client,
+    pub(super) origins: BTreeSet<String>,
+    pub(super) way: Via,
+    pub(super) secrets: BTreeMap<String, Secret>,
+}
+
+/// Why a token is alive and stays so.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Left {
+    /// The provider has nowhere to revoke it.
+    NoEndpoint,
+    /// The provider does not revoke tokens of its kind.
+    Unsupported,
+    /// The provider refused it, after it had revoked the refresh token.
+    Refused(String),
+}
+
+/// What came of it.
+#[derive(Debug, Default)]
+pub(super) struct Outcome {
+    /// Worth nothing any more.
+    pub(super) revoked: Vec<Doomed>,
+    pub(super) left: Vec<(Doomed, Left)>,
+    /// Taken to be alive, and to be revoked later (section 2.2.1).
+    pub(super) later: Vec<Doomed>,
+    /// Why later, where there are any.
+    pub(super) trouble: Option<Trouble>,
+}
+
+/// Where a provider takes questions about tokens, and how the client proves itself there.
+#[derive(Debug)]
+pub(super) struct Place {
+    pub(super) url: Url,
+    pub(super) auth: ClientAuth,
+}
+
+/// Which of a provider's endpoints is meant.
+pub(super) type Which = fn(&Endpoints) -> Option<&Url>;
+
+/// Revokes tokens in the order in which they come. An error is a refusal: then nothing is to be forgotten.
+pub(super) async fn revoke(
+    means: &Means,
+    warrant: &Warrant,
+    doomed: Vec<Doomed>,
+) -> Result<Outcome, Failure> {
+    let mut outcome = Outcome::default();
+    let place = match place(means, warrant, |endpoints| endpoints.revocation.as_ref()).await {
+        Ok(Some(place)) => place,
+        Ok(None) => {
+            outcome.left = doomed.into_iter().map(|token| (token, Left::NoEndpoint)).collect();
+            return Ok(outcome);
+        }
+        Err(trouble) => return put_off(outcome, doomed, trouble),
+    };
+    let begun = clock::now().boot;
+    let mut waiting = doomed.into_iter();
+    while let Some(token) = waiting.next() {
+        let told = match clock::now().boot.since(begun) < TIME_MAX {
+            true => ask(means, warrant, &place, &token).await,
+            false => Revocation::Failed(too_slow(&warrant.name)),
+        };
+        let had_refresh_token = outcome.revoked.iter().any(|it| it.kind == TokenKind::Refresh);
+        match told {
+            Revocation::Done => outcome.revoked.push(token),
+            Revocation::Unsupported => outcome.left.push((token, Left::Unsupported)),
+            Revocation::Failed(trouble)
+                if trouble.class == Class::Permanent
+                    && token.kind == TokenKind::Access
+                    && had_refresh_token =>
+            {
+                // What matters is gone, and to refuse the rest would leave a profile that cannot be logged out.
+                outcome.left.push((token, Left::Refused(trouble.failure.message)));
+            }
+            Revocation::Failed(trouble) => {
+                let rest = std::iter::once(token).chain(waiting).collect();
+                return put_off(outcome, rest, trouble);
+            }
+        }
+    }
+    Ok(outcome)
+}
+
+/// Puts tokens off, if that is of any use.
+fn put_off(outcome: Outcome, later: Vec<Doomed>, trouble: Trouble) -> Result<Outcome, Failure> {
+    match trouble.class {
+        Class::Retry => Ok(Outcome { later, trouble: Some(trouble), ..outcome }),
+        Class::Permanent | Class::LoginRequired => Err(trouble.failure),
+    }
+}
+
+async fn ask(means: &Means, warrant: &Warrant, place: &Place, token: &Doomed) -> Revocation {
+    let asker = warrant.asker(place.auth);
+    let request = match revocation::request(&asker, &place.url, token.kind, &token.token) {
+        Ok(request) => request,
+        Err(failure) => return Revocation::Failed(Trouble::new(Class::Permanent, failure)),
+    };
+    let sent_at = clock::now().wall;
+    match means.http.send(&warrant.client.network, request, sent_at).await {
+        Ok(reply) => {
+            let (now, sent) = (clock::now().wall, warrant.sent(&token.token));
+            revocation::judge(now, &asker, &place.url, token.kind, &reply, &sent)
+        }
+        Err(error) => Revocation::Failed(error.trouble(&warrant.name)),
+    }
+}
+
+fn too_slow(name: &ProfileName) -> Trouble {
+    let message = "the provider takes too long";
+    let failure = Failure::new(Kind::ProviderUnreachable, message);
+    Trouble::new(Class::Retry, failure.of(name))
+}
+
+/// Where the provider takes such requests, if it does, and if what is sent may go there.
+pub(super) async fn place(
+    means: &Means,
+    warrant: &Warrant,
+    which: Which,
+) -> Result<Option<Place>, Trouble> {
+    let Warrant { name, client, .. } = warrant;
+    let (endpoints, auth) = match &client.provider {
+        Provider::TokenEndpoint(_) => {
+            (client.endpoints.clone(), client.client_auth.unwrap_or(ClientAuth::Basic))
+        }
+        Provider::Issuer { text, url } => {
+            let now = clock::now().wall;
+            let issuer = (text.as_str(), url);
+            let found = means
+                .metadata
+                .discover(now, &means.http, name, issuer, &client.network)
+                .await
+                .map_err(|missed| missed.trouble_of(name))?;
+            let auth = client_auth::choose(name, client.client_auth, &found.auth_methods)
+                .map_err(|failure| Trouble::new(Class::Permanent, failure))?;
+            (client.endpoints.or(&found.endpoints), auth)
+        }
+    };
+    let Some(url) = which(&endpoints).cloned() else { return Ok(None) };
+    warrant.check(&url)?;
+    Ok(Some(Place { url, auth }))
+}
+
+impl Warrant {
+    /// Whether what is sent may go there. Where nothing is stored but access tokens, nothing was pinned: those
+    /// go where the settings say with which they were obtained.
+    fn check(&self, endpoint: &Url) -> Result<(), Trouble> {
+        if self.origins.is_empty() && self.secrets.is_empty() {
+            return Ok(());
+        }
+        pin::check_pinned(&self.name, (&self.origins, &self.way), &self.client, endpoint)
+    }
+
+    pub(super) fn asker(&self, auth: ClientAuth) -> Asker<'_> {
+        let Self { name, grant, client, secrets, .. } = self;
+        Asker { profile: name, grant, client, auth, secrets }
+    }
+
+    /// All that a request may hold.
+    pub(super) fn sent(&self, token: &Secret) -> Vec<Secret> {
+        self.secrets.values().chain([token]).cloned().collect()
+    }
+}
