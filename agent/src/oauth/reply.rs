@@ -10,11 +10,14 @@ mod fields;
 mod lifetime;
 mod redact;
 mod refusal;
+mod shape;
 mod status;
 mod successor;
 
 pub(in crate::oauth) use redact::without as redact;
 pub use refusal::{Said, said};
+
+use std::time::Duration;
 
 use tokctl_core::{Cause, Class, Obtained, Outcome, Reached, Token, Trouble};
 use tokctl_proto::escape::shown;
@@ -22,11 +25,15 @@ use tokctl_proto::token::{is_scope, is_token};
 use tokctl_proto::{Failure, Kind, Secret, TokenKey, WallMs};
 use url::Url;
 
-use crate::config::{Client, Grant};
+use crate::config::{Grant, ResponseShape};
 use crate::oauth::message::HttpReply;
 use crate::oauth::reply::fields::Fields;
 use crate::oauth::reply::refusal::Refusal;
+pub(in crate::oauth) use crate::oauth::reply::shape::rfc3339;
 use crate::oauth::{client_auth, provider_clock};
+
+/// The name of a key that assertions are signed with, in an entry.
+pub const PRIVATE_KEY: &str = "private_key";
 
 /// Half as much again as the largest JWT we have met. With [`extra::EXTRA_BYTES_MAX`] it fits into
 /// one frame of the wire.
@@ -44,8 +51,7 @@ const TOKEN_TYPE_BYTES_MAX: usize = 64;
 pub struct Asked<'a> {
     pub key: &'a TokenKey,
     pub grant: &'a Grant,
-    /// The grant's.
-    pub client: &'a Client,
+    /// Who was asked: the token endpoint, or what stands for it.
     pub endpoint: &'a Url,
     /// Secrets that the request held: a provider may repeat one in what it says of a refusal.
     pub sent: &'a [Secret],
@@ -99,16 +105,40 @@ impl Asked<'_> {
         }
     }
 
+    /// Where the reply holds what.
+    fn shape(&self) -> &ResponseShape {
+        match self.grant {
+            Grant::Steps(steps) => &steps.response,
+            Grant::GithubApp(_) => &shape::GITHUB_APP,
+            grant => grant.client().map_or(&shape::STANDARD, |client| &client.quirks.response),
+        }
+    }
+
+    /// The lifetime of a token whose reply names none.
+    fn assume_ttl(&self) -> Option<Duration> {
+        match self.grant {
+            Grant::Steps(steps) => steps.assume_ttl,
+            Grant::Command(program) => program.assume_ttl,
+            grant => grant.client()?.assume_ttl,
+        }
+    }
+
     /// What to type when the client's secret is not the one.
     fn set_client_secret(&self) -> String {
-        client_auth::set_secret(&self.key.profile, self.grant.name(), client_auth::CLIENT_SECRET)
+        let name = match self.grant {
+            Grant::GithubApp(_) => PRIVATE_KEY,
+            _ => client_auth::CLIENT_SECRET,
+        };
+        client_auth::set_secret(&self.key.profile, self.grant.name(), name)
     }
 }
 
 /// Classifies a reply; `now` is when it is read, which may be after a crash.
 pub fn classify(now: WallMs, asked: &Asked<'_>, reply: &HttpReply) -> Outcome {
-    let mut fields = Fields::read(&reply.body);
     let clock_ahead_s = provider_clock::ahead_s(reply);
+    let fields = shape::read(asked.shape(), &reply.body);
+    let mut fields = fields
+        .map(|fields| shape::put_in_place(fields, asked.shape(), reply.sent_at, clock_ahead_s));
     let refusal = fields.as_ref().and_then(refusal::find).map(|it| it.without(asked.sent));
     let successor = match (reply.status, fields.as_mut()) {
         // What comes with a refusal by status is an echo of the request.
@@ -117,9 +147,9 @@ pub fn classify(now: WallMs, asked: &Asked<'_>, reply: &HttpReply) -> Outcome {
         }
         _ => None,
     };
-    let made = match trouble(now, asked, reply, refusal.as_ref()) {
+    let made = match trouble(now, asked, reply, refusal.as_ref(), fields.as_ref()) {
         Some(trouble) => Err(trouble),
-        None => token(asked.client, reply, clock_ahead_s, fields.as_mut()),
+        None => token(asked.assume_ttl(), reply, clock_ahead_s, fields.as_mut()),
     };
     match made {
         Ok(token) => {
@@ -143,7 +173,7 @@ pub fn classify(now: WallMs, asked: &Asked<'_>, reply: &HttpReply) -> Outcome {
 pub fn refused(now: WallMs, asked: &Asked<'_>, reply: &HttpReply) -> Option<Trouble> {
     let fields = Fields::read(&reply.body);
     let refusal = fields.as_ref().and_then(refusal::find).map(|it| it.without(asked.sent));
-    let trouble = trouble(now, asked, reply, refusal.as_ref())?;
+    let trouble = trouble(now, asked, reply, refusal.as_ref(), fields.as_ref())?;
     let failure = trouble.failure.of(&asked.key.profile);
     Some(Trouble { failure, reached: Reached::Answered(reply.status), ..trouble })
 }
@@ -153,19 +183,20 @@ fn trouble(
     asked: &Asked<'_>,
     reply: &HttpReply,
     refusal: Option<&Refusal>,
+    fields: Option<&Fields>,
 ) -> Option<Trouble> {
     Some(match (reply.status, refusal) {
         (408 | 429 | 500..=599, refusal) => status::overloaded(now, reply, refusal),
         (300..=399, _) => status::redirect(asked, reply.status),
         (_, Some(refusal)) => refusal.trouble(now, asked, reply),
         (200..=299, None) => return None,
-        (_, None) => status::refused(asked, reply.status),
+        (_, None) => status::refused(asked, reply.status, fields),
     })
 }
 
 /// Reads a successful reply (RFC 6749 section 5.1).
 fn token(
-    client: &Client,
+    assume_ttl: Option<Duration>,
     reply: &HttpReply,
     clock_ahead_s: Option<i64>,
     fields: Option<&mut Fields>,
@@ -194,7 +225,7 @@ fn token(
         reply.sent_at,
         clock_ahead_s,
         holder.get("expires_in"),
-        client.assume_ttl,
+        assume_ttl,
         &access_token,
     );
     let scope = holder.get("scope").and_then(granted_scope);

@@ -7,8 +7,9 @@ use sha2::{Digest, Sha256};
 use tokctl_core::{Lanes, Source};
 use tokctl_proto::ProfileName;
 
-use crate::config::{Client, Config, Fingerprint, Grant, Profile, Provider};
+use crate::config::{Config, Fingerprint, Grant, Profile, Provider};
 use crate::oauth::Origin;
+use crate::oauth::grant::steps;
 
 /// A configuration that was checked, and the bytes it was read from.
 #[derive(Clone, Debug)]
@@ -46,7 +47,7 @@ impl Live {
                     revision: revision(profile),
                     policy: profile.policy,
                     grant: profile.grant.name(),
-                    origin: client.and_then(origin).unwrap_or_default().into(),
+                    origin: origin(&profile.grant).unwrap_or_default().into(),
                     scope: Arc::new(client.map(|client| client.scope.clone()).unwrap_or_default()),
                 };
                 (name.clone(), core)
@@ -56,12 +57,17 @@ impl Live {
 }
 
 /// Where a profile's provider is, as far as config.toml says: its metadata may put the token endpoint
-/// elsewhere, but who is down is the issuer all the same.
-fn origin(client: &Client) -> Option<String> {
-    let url = match &client.provider {
-        Provider::Issuer { url, .. } | Provider::TokenEndpoint(url) => url,
+/// elsewhere, but who is down is the issuer all the same. Nowhere where no provider is asked.
+fn origin(grant: &Grant) -> Option<String> {
+    let url = match grant {
+        Grant::AwsWebIdentity(role) => role.endpoint.clone(),
+        Grant::GithubApp(app) => app.api.clone(),
+        Grant::Steps(login) => steps::place(login.steps.last()?)?,
+        grant => match &grant.client()?.provider {
+            Provider::Issuer { url, .. } | Provider::TokenEndpoint(url) => url.clone(),
+        },
     };
-    Origin::of(url).map(|origin| origin.as_str().to_owned())
+    Origin::of(&url).map(|origin| origin.as_str().to_owned())
 }
 
 fn source(profile: &Profile) -> Source {

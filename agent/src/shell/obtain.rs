@@ -1,26 +1,32 @@
-//! One attempt to obtain a token, from the profile's settings to the provider's raw answer.
+//! One attempt to obtain a token, from the profile's settings to the raw answer.
 //!
-//! Its secrets are read for this one request and wiped when its answer has been read: a provider may
-//! repeat one in what it says of a refusal.
+//! Each kind of asking has its file. Its secrets are read for this one request and wiped when its answer has been
+//! read: a provider may repeat one in what it says of a refusal. A grant that asks nobody over the network ends in an
+//! answer too, so that all of them are read, saved and served in one way.
 
 use std::sync::Arc;
 
-use tokctl_core::{Cause, Class, Credential, Reached, Token, Trouble};
-use tokctl_proto::{Failure, Kind, TokenKey};
+use tokctl_core::{Class, Credential, Outcome, Reached, Token, Trouble};
+use tokctl_proto::{Failure, Kind, Secret, TokenKey};
+use url::Url;
+use zeroize::Zeroizing;
 
 use super::http::{Http, MetadataCache};
 use super::pin;
-use super::rotate::no_refresh_token;
 use super::worker::Jobs;
 use crate::clock;
-use crate::config::{Client, Profile, Provider};
-use crate::oauth::HttpRequest;
-use crate::oauth::client_auth;
-use crate::oauth::grant::{Endpoint, client_credentials, refresh_token};
+use crate::config::{Grant, Network, Profile};
+use crate::entropy;
 use crate::oauth::reply::{self, Asked, Purpose};
-use crate::vault::{Entry, NoRefreshToken};
+use crate::oauth::{HttpReply, HttpRequest};
+use crate::vault::Entry;
 
 mod answer;
+mod command;
+mod github_app;
+mod self_signed;
+mod steps;
+mod token_endpoint;
 
 pub use answer::Answer;
 
@@ -32,7 +38,18 @@ pub struct Means {
     pub jobs: Jobs,
 }
 
-/// Asks the provider once. What it takes is read from the entry for this one request.
+/// What is obtained, and for whom.
+#[derive(Debug)]
+struct Asking {
+    means: Means,
+    profile: Arc<Profile>,
+    revision: u64,
+    key: TokenKey,
+    /// Which client secret is sent.
+    credential: Credential,
+}
+
+/// Asks once. What it takes is read from the entry for this one request.
 pub async fn obtain(
     means: Means,
     profile: Arc<Profile>,
@@ -40,127 +57,105 @@ pub async fn obtain(
     key: TokenKey,
     credential: Credential,
 ) -> Result<Answer, Trouble> {
-    let client = client_of(&profile)?;
-    let endpoint = endpoint(&means, &profile, client).await?;
-    let entry = entry(&means, &profile).await?;
-    if let Some(entry) = entry.as_ref().filter(|entry| holds_secrets(entry)) {
-        pin::check(&profile.name, entry, client, &endpoint.token_endpoint)?;
+    let asking = Asking { means, profile: Arc::clone(&profile), revision, key, credential };
+    match &profile.grant {
+        Grant::GithubApp(app) => github_app::ask(asking, app).await,
+        Grant::SelfSignedJwt(settings) => self_signed::sign(asking, settings).await,
+        Grant::Steps(steps) => steps::ask(asking, steps).await,
+        Grant::Command(program) => command::run(asking, program).await,
+        _ => token_endpoint::ask(asking).await,
     }
-    let sent = entry.as_ref().map(Entry::secrets_to_send).unwrap_or_default();
-    let request = request(&profile, client, &endpoint, &key, credential, entry)?;
-    let sent_at = clock::now().wall;
-    let reply = means
-        .http
-        .send(&client.network, request, sent_at)
-        .await
-        .map_err(|error| error.trouble(&profile.name))?;
-    Ok(Answer { endpoint: endpoint.token_endpoint, reply, revision, key, profile, sent })
-}
-
-async fn entry(means: &Means, profile: &Profile) -> Result<Option<Entry>, Trouble> {
-    let name = profile.name.clone();
-    let read = means.jobs.ask(move |worker| {
-        let (vault, keys) = worker.open()?;
-        vault.read(keys, &name).map_err(|error| Failure::from(&error).of(&name))
-    });
-    read.await.map_err(|failure| {
-        let class = match failure.kind {
-            // A disk that does not answer, a vault that was locked meanwhile.
-            Kind::Machine | Kind::VaultSealed => Class::Retry,
-            _ => Class::Permanent,
-        };
-        Trouble::new(class, failure)
-    })
-}
-
-fn holds_secrets(entry: &Entry) -> bool {
-    !entry.secrets.is_empty() || entry.refresh.is_some()
-}
-
-/// The request, made of what the entry holds; the rest of that is wiped when it is made.
-fn request(
-    profile: &Profile,
-    client: &Client,
-    endpoint: &Endpoint,
-    key: &TokenKey,
-    credential: Credential,
-    entry: Option<Entry>,
-) -> Result<HttpRequest, Trouble> {
-    let name = &profile.name;
-    // Another than the one of the intent would be sent without a trace on the disk.
-    let presented = entry.as_ref().and_then(Entry::presented).cloned();
-    let secrets = entry.map(|entry| entry.secrets).unwrap_or_default();
-    let secrets = match credential {
-        Credential::Present => secrets,
-        Credential::Next => client_auth::with_next(secrets).ok_or_else(|| {
-            let failure = Failure::new(Kind::SecretRequired, "no further client secret is stored")
-                .of(name)
-                .hint(format!("run `tokctl set-secret {name} --next`"));
-            Trouble::new(Class::Permanent, failure).because(Cause::InvalidClient)
-        })?,
-    };
-    let made = match &profile.grant {
-        grant if grant.has_refresh_token() => {
-            let presented =
-                presented.ok_or_else(|| refused(no_refresh_token(name, NoRefreshToken::Absent)))?;
-            refresh_token::request(client, endpoint, key, &secrets, &presented)
-        }
-        _ => client_credentials::request(client, endpoint, key, &secrets),
-    };
-    made.map_err(refused)
 }
 
 /// Works out what an answer means.
-pub fn classify(answer: &Answer) -> tokctl_core::Outcome {
-    let client = match client_of(&answer.profile) {
-        Ok(client) => client,
-        Err(trouble) => return tokctl_core::Outcome::Failed(trouble),
-    };
+pub fn classify(answer: &Answer) -> Outcome {
     let now = clock::now().wall;
-    let grant = &answer.profile.grant;
     let Answer { key, endpoint, sent, .. } = answer;
-    let purpose = Purpose::of(grant);
-    let asked = Asked { key, grant, client, endpoint, sent, purpose };
+    let grant = &answer.profile.grant;
+    let asked = Asked { key, grant, endpoint, sent, purpose: Purpose::of(grant) };
     match reply::classify(now, &asked, &answer.reply) {
-        tokctl_core::Outcome::Tokens(obtained) => {
-            tokctl_core::Outcome::Tokens(tokctl_core::Obtained {
-                token: Token { revision: answer.revision, ..obtained.token },
-                ..obtained
-            })
-        }
+        Outcome::Tokens(obtained) => Outcome::Tokens(tokctl_core::Obtained {
+            token: Token { revision: answer.revision, ..obtained.token },
+            ..obtained
+        }),
         failed => failed,
     }
 }
 
-async fn endpoint(means: &Means, profile: &Profile, client: &Client) -> Result<Endpoint, Trouble> {
-    match &client.provider {
-        Provider::TokenEndpoint(url) => Ok(Endpoint::configured(url.clone(), client.client_auth)),
-        Provider::Issuer { text, url } => {
-            let now = clock::now().wall;
-            let issuer = (text.as_str(), url);
-            let metadata = means
-                .metadata
-                .discover(now, &means.http, &profile.name, issuer, &client.network)
-                .await
-                // The token endpoint has heard nothing yet, whatever the issuer has.
-                .map_err(|missed| missed.trouble_of(&profile.name).reached(Reached::Nobody))?;
-            Endpoint::discovered(&profile.name, &metadata, client.client_auth).map_err(refused)
+impl Asking {
+    /// What is stored for the profile, if it may be sent to all of these places.
+    async fn entry_for(&self, places: &[Url]) -> Result<Option<Entry>, Trouble> {
+        let entry = self.entry().await?;
+        if let Some(entry) = entry.as_ref().filter(|entry| holds_secrets(entry)) {
+            let network = self.network();
+            for place in places {
+                pin::check(&self.profile.name, entry, network, place)?;
+            }
         }
+        Ok(entry)
+    }
+
+    async fn entry(&self) -> Result<Option<Entry>, Trouble> {
+        let name = self.profile.name.clone();
+        let read = self.means.jobs.ask(move |worker| {
+            let (vault, keys) = worker.open()?;
+            vault.read(keys, &name).map_err(|error| Failure::from(&error).of(&name))
+        });
+        read.await.map_err(|failure| {
+            let class = match failure.kind {
+                // A disk that does not answer, a vault that was locked meanwhile.
+                Kind::Machine | Kind::VaultSealed => Class::Retry,
+                _ => Class::Permanent,
+            };
+            Trouble::new(class, failure)
+        })
+    }
+
+    fn network(&self) -> &Network {
+        static NONE: std::sync::LazyLock<Network> = std::sync::LazyLock::new(Network::default);
+        self.profile.grant.network().unwrap_or(&NONE)
+    }
+
+    /// Sends a request once.
+    async fn send(&self, request: HttpRequest) -> Result<HttpReply, Trouble> {
+        let sent_at = clock::now().wall;
+        let sent = self.means.http.send(self.network(), request, sent_at).await;
+        sent.map_err(|error| error.trouble(&self.profile.name))
+    }
+
+    /// The answer to read.
+    fn answered(self, endpoint: Url, reply: HttpReply, sent: Vec<Secret>) -> Answer {
+        let Self { profile, revision, key, .. } = self;
+        Answer { profile, key, revision, endpoint, reply, sent }
+    }
+
+    /// An answer that was made here: the text of a token reply.
+    fn answered_here(self, body: &Secret, sent: Vec<Secret>) -> Answer {
+        let now = clock::now().wall;
+        let reply = HttpReply {
+            status: 200,
+            content_type: None,
+            retry_after: None,
+            date: None,
+            sent_at: now,
+            received_at: now,
+            body: Zeroizing::new(body.expose().as_bytes().to_vec()),
+        };
+        let here = Url::parse("tokctl:here").expect("it is a URL");
+        self.answered(here, reply, sent)
     }
 }
 
-fn client_of(profile: &Profile) -> Result<&Client, Trouble> {
-    profile.grant.client().ok_or_else(|| {
-        let failure = Failure::new(Kind::Internal, "a stored key was to be renewed");
-        Trouble::new(Class::Permanent, failure.of(&profile.name))
-    })
+/// Random bytes of one request alone.
+fn unique() -> Result<[u8; 16], Trouble> {
+    let mut unique = [0; 16];
+    entropy::fill(&mut unique).map_err(|error| {
+        let failure = Failure::new(Kind::Machine, error.to_string());
+        Trouble::new(Class::Retry, failure).reached(Reached::Nobody)
+    })?;
+    Ok(unique)
 }
 
-/// A request that could not even be made.
-fn refused(failure: Failure) -> Trouble {
-    let class = match failure.kind {
-        Kind::SecretRequired | Kind::LoginRequired => Class::LoginRequired,
-        _ => Class::Permanent,
-    };
-    Trouble::new(class, failure)
+fn holds_secrets(entry: &Entry) -> bool {
+    !entry.secrets.is_empty() || entry.refresh.is_some()
 }

@@ -11,7 +11,8 @@ use url::Url;
 
 use super::http::{Http, MetadataCache, Undiscovered, other_issuer};
 use crate::clock;
-use crate::config::{Client, Network, Profile, Provider};
+use crate::config::{Grant, Network, Profile, Provider};
+use crate::oauth::grant::{github_app, steps};
 use crate::oauth::origin::Origin;
 use crate::vault::{Entry, Via};
 
@@ -39,7 +40,11 @@ impl Pin {
         metadata: &MetadataCache,
         during: During,
     ) -> Result<Self, Failure> {
-        let Some(client) = profile.grant.client() else { return Ok(Self::default()) };
+        let Some(client) = profile.grant.client() else {
+            let places = places(&profile.grant).iter().filter_map(origin).collect();
+            let via = profile.grant.network().map(via).unwrap_or_default();
+            return Ok(Self { origins: places, via });
+        };
         let mut origins: BTreeSet<String> = match &client.provider {
             Provider::TokenEndpoint(url) => origin(url).into_iter().collect(),
             Provider::Issuer { text, url } => {
@@ -70,6 +75,16 @@ impl Pin {
     }
 }
 
+/// Where the secrets of a grant go that is no client's at a token endpoint.
+fn places(grant: &Grant) -> Vec<Url> {
+    match grant {
+        Grant::AwsWebIdentity(role) => vec![role.endpoint.clone()],
+        Grant::GithubApp(app) => vec![github_app::endpoint(app)],
+        Grant::Steps(login) => login.steps.iter().filter_map(steps::place).collect(),
+        _ => Vec::new(),
+    }
+}
+
 /// The hint of a failure speaks of the settings as the command at hand takes them.
 fn without_metadata(undiscovered: Undiscovered, profile: &ProfileName, during: During) -> Failure {
     let answered = undiscovered.answered;
@@ -84,21 +99,21 @@ fn without_metadata(undiscovered: Undiscovered, profile: &ProfileName, during: D
     }
 }
 
-/// Whether an entry's secrets may be sent to `endpoint` for this client.
+/// Whether an entry's secrets may be sent to `endpoint` on this way.
 pub fn check(
     name: &ProfileName,
     entry: &Entry,
-    client: &Client,
+    network: &Network,
     endpoint: &Url,
 ) -> Result<(), Trouble> {
-    check_pinned(name, (&entry.origins, &entry.network), client, endpoint)
+    check_pinned(name, (&entry.origins, &entry.network), network, endpoint)
 }
 
 /// The same of secrets that may go to these origins, on that way.
 pub(super) fn check_pinned(
     name: &ProfileName,
     (origins, way): (&BTreeSet<String>, &Via),
-    client: &Client,
+    network: &Network,
     endpoint: &Url,
 ) -> Result<(), Trouble> {
     let origin = origin(endpoint).unwrap_or_default();
@@ -113,7 +128,7 @@ pub(super) fn check_pinned(
                 )
             }
         }
-    } else if *way != via(&client.network) {
+    } else if *way != via(network) {
         "the secret was stored for another `ca_file` or `proxy`".to_owned()
     } else {
         return Ok(());
@@ -153,7 +168,7 @@ fn via(network: &Network) -> Via {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config;
+    use crate::config::{self, Client};
     use crate::vault::EntryId;
 
     fn client(settings: &str) -> Client {
@@ -196,7 +211,7 @@ mod tests {
             let endpoint = Url::parse(asked).unwrap();
             let client = client(&format!("token_endpoint = \"https://id.example/token\"\n{now}"));
             let name = ProfileName::parse("acme").unwrap();
-            let checked = check(&name, &entry(stored), &client, &endpoint);
+            let checked = check(&name, &entry(stored), &client.network, &endpoint);
             assert_eq!(checked.is_ok(), goes, "stored with {stored:?}, {asked} {now}");
             if let Err(trouble) = checked {
                 assert_eq!(
@@ -227,7 +242,7 @@ mod tests {
         let unpinned = Entry::new(EntryId::draw(&mut |bytes| bytes.fill(1)));
         let client = client("token_endpoint = \"https://id.example/token\"");
         let endpoint = Url::parse("https://id.example/token").unwrap();
-        assert!(check(&name, &unpinned, &client, &endpoint).is_err());
+        assert!(check(&name, &unpinned, &client.network, &endpoint).is_err());
         assert!(check_handed_out(&name, &unpinned).is_ok());
         assert!(check_handed_out(&name, &entry("")).is_err());
     }

@@ -187,7 +187,7 @@ impl Warrant {
         if self.origins.is_empty() && self.secrets.is_empty() {
             return Ok(());
         }
-        pin::check_pinned(&self.name, (&self.origins, &self.way), &self.client, endpoint)
+        pin::check_pinned(&self.name, (&self.origins, &self.way), &self.client.network, endpoint)
     }
 
     pub(super) fn asker(&self, auth: ClientAuth) -> Asker<'_> {

@@ -14,8 +14,8 @@ use url::Url;
 use crate::config::{Body, Client};
 use crate::oauth::client_auth::{self, Identity};
 use crate::oauth::form::Parameters;
-use crate::oauth::grant::Endpoint;
 use crate::oauth::grant::token_request::{self, Ask};
+use crate::oauth::grant::{Endpoint, Held};
 use crate::oauth::message::{HttpReply, HttpRequest};
 use crate::oauth::state::Unguessable;
 
@@ -99,14 +99,14 @@ pub fn token_request(
     client: &Client,
     endpoint: &Endpoint,
     key: &TokenKey,
-    secrets: &BTreeMap<String, Secret>,
+    held: Held<'_>,
     code: &Code<'_>,
 ) -> Result<HttpRequest, Failure> {
     let redirect_uri = Secret::new(code.redirect_uri.to_owned());
     let presented =
         [("code", code.code), ("code_verifier", code.verifier), ("redirect_uri", &redirect_uri)];
     let ask = Ask { grant: GRANT, grant_type: GRANT, presented: &presented, is_agreed: true };
-    token_request::make(&ask, client, endpoint, key, secrets)
+    token_request::make(&ask, client, endpoint, key, held)
 }
 
 /// What a token request presents.
@@ -276,8 +276,12 @@ mod tests {
         let client = Client { scope: set(&["a"]), resource: set(&["https://r/"]), ..client() };
         let key = TokenKey::plain(acme());
         let at = endpoint("https://as.example/token");
-        let endpoint = Endpoint { token_endpoint: at, auth: ClientAuth::None };
-        let made = token_request(&client, &endpoint, &key, &BTreeMap::new(), &code).unwrap();
+        let endpoint = Endpoint::configured(
+            at,
+            &Client { client_auth: Some(ClientAuth::None), ..client.clone() },
+        );
+        let made =
+            token_request(&client, &endpoint, &key, Held::only(&BTreeMap::new()), &code).unwrap();
         assert_eq!(
             made.body.expose(),
             "client_id=cc&code=c%2F1&code_verifier=v&grant_type=authorization_code\

@@ -1,12 +1,10 @@
 //! The client credentials grant (RFC 6749 section 4.4): the request.
 
-use std::collections::BTreeMap;
-
-use tokctl_proto::{Failure, Secret, TokenKey};
+use tokctl_proto::{Failure, TokenKey};
 
 use crate::config::Client;
-use crate::oauth::grant::Endpoint;
 use crate::oauth::grant::token_request::{self, Ask};
+use crate::oauth::grant::{Endpoint, Held};
 use crate::oauth::message::HttpRequest;
 
 /// The request for the token of `key`.
@@ -14,19 +12,19 @@ pub fn request(
     client: &Client,
     endpoint: &Endpoint,
     key: &TokenKey,
-    secrets: &BTreeMap<String, Secret>,
+    held: Held<'_>,
 ) -> Result<HttpRequest, Failure> {
     let grant = "client_credentials";
     let ask = Ask { grant, grant_type: grant, presented: &[], is_agreed: false };
-    token_request::make(&ask, client, endpoint, key, secrets)
+    token_request::make(&ask, client, endpoint, key, held)
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
+    use std::collections::{BTreeMap, BTreeSet};
 
     use proptest::prelude::*;
-    use tokctl_proto::{Kind, ProfileName};
+    use tokctl_proto::{Kind, ProfileName, Secret};
     use url::Url;
 
     use super::*;
@@ -46,7 +44,7 @@ mod tests {
     }
 
     fn endpoint(auth: ClientAuth) -> Endpoint {
-        Endpoint { token_endpoint: url(), auth }
+        Endpoint { token_endpoint: url(), auth, audience: url().to_string() }
     }
 
     fn key() -> TokenKey {
@@ -60,12 +58,17 @@ mod tests {
     }
 
     fn body(client: &Client, auth: ClientAuth, key: &TokenKey) -> String {
-        request(client, &endpoint(auth), key, &secrets()).unwrap().body.expose().to_owned()
+        request(client, &endpoint(auth), key, Held::only(&secrets()))
+            .unwrap()
+            .body
+            .expose()
+            .to_owned()
     }
 
     #[test]
     fn the_request_is_the_one_of_the_rfc() {
-        let made = request(&client(), &endpoint(ClientAuth::Basic), &key(), &secrets()).unwrap();
+        let made = request(&client(), &endpoint(ClientAuth::Basic), &key(), Held::only(&secrets()))
+            .unwrap();
         assert_eq!(made.method, Method::Post);
         assert_eq!(made.url, url());
         let headers: Vec<_> =
@@ -89,7 +92,7 @@ mod tests {
             (ClientAuth::Post, true, false),
             (ClientAuth::None, false, false),
         ] {
-            let made = request(&client(), &endpoint(auth), &key(), &secrets()).unwrap();
+            let made = request(&client(), &endpoint(auth), &key(), Held::only(&secrets())).unwrap();
             assert_eq!(made.body.expose().contains("client_secret=s3"), in_body, "{auth:?}");
             let header = made.headers.iter().any(|(name, _)| *name == "Authorization");
             assert_eq!(header, in_header, "{auth:?}");
@@ -162,11 +165,13 @@ mod tests {
             let mut client = client();
             client.params.insert(name.into(), value.into());
             let failure =
-                request(&client, &endpoint(ClientAuth::Basic), &key(), &secrets()).unwrap_err();
+                request(&client, &endpoint(ClientAuth::Basic), &key(), Held::only(&secrets()))
+                    .unwrap_err();
             assert_eq!((failure.kind, failure.hint.as_deref()), (kind, Some(hint)));
         }
         let failure =
-            request(&client(), &endpoint(ClientAuth::Basic), &key(), &BTreeMap::new()).unwrap_err();
+            request(&client(), &endpoint(ClientAuth::Basic), &key(), Held::only(&BTreeMap::new()))
+                .unwrap_err();
         assert_eq!(failure.kind, Kind::SecretRequired);
     }
 

@@ -14,8 +14,8 @@ use url::Url;
 use crate::config::{Body, Client, ClientAuth};
 use crate::oauth::client_auth::{self, Identity};
 use crate::oauth::form::Parameters;
-use crate::oauth::grant::Endpoint;
 use crate::oauth::grant::token_request::{self, Ask};
+use crate::oauth::grant::{Endpoint, Held};
 use crate::oauth::message::{HttpReply, HttpRequest};
 use crate::oauth::origin;
 
@@ -146,13 +146,13 @@ pub fn token_request(
     client: &Client,
     endpoint: &Endpoint,
     key: &TokenKey,
-    secrets: &BTreeMap<String, Secret>,
+    held: Held<'_>,
     device_code: &Secret,
 ) -> Result<HttpRequest, Failure> {
     let client_id = Secret::new(client.client_id.clone());
     let presented = [("device_code", device_code), ("client_id", &client_id)];
     let ask = Ask { grant: GRANT, grant_type: GRANT_TYPE, presented: &presented, is_agreed: true };
-    token_request::make(&ask, client, endpoint, key, secrets)
+    token_request::make(&ask, client, endpoint, key, held)
 }
 
 /// What an answer says of the login.

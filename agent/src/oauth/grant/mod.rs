@@ -1,17 +1,28 @@
-//! One file per grant: each turns what is known into the one request that asks for a token.
+//! One file per grant: each turns what is known into the one request that asks for a token, or into the token itself.
 
 pub mod authorization_code;
+pub mod aws_credentials;
 pub mod client_credentials;
+pub mod command;
 pub mod device_code;
+pub mod github_app;
+pub mod jwt_bearer;
 pub mod refresh_token;
+pub mod self_signed_jwt;
+pub mod steps;
 mod token_request;
 
-use tokctl_proto::{Failure, ProfileName};
+use std::collections::BTreeMap;
+
+use tokctl_core::{Class, Trouble};
+use tokctl_proto::{Failure, Kind, ProfileName, Secret, WallMs};
 use url::Url;
 
-use crate::config::ClientAuth;
+use crate::config::{Client, ClientAuth, Jwt};
 use crate::oauth::client_auth;
 use crate::oauth::discovery::Metadata;
+use crate::oauth::jose::{KeyError, PrivateKey};
+use crate::oauth::reply::PRIVATE_KEY;
 
 /// A token endpoint and how the client proves itself there.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,21 +30,90 @@ pub struct Endpoint {
     /// May hold a query, which is kept (RFC 6749 section 3.2).
     pub token_endpoint: Url,
     pub auth: ClientAuth,
+    /// Whom an assertion is for: the issuer, or the token endpoint where none is named.
+    pub audience: String,
 }
 
 impl Endpoint {
     /// The endpoint that the profile itself names.
-    pub fn configured(token_endpoint: Url, configured: Option<ClientAuth>) -> Self {
-        Self { token_endpoint, auth: configured.unwrap_or(ClientAuth::Basic) }
+    pub fn configured(token_endpoint: Url, client: &Client) -> Self {
+        let auth = client.client_auth.unwrap_or(default_auth(client));
+        Self { audience: token_endpoint.to_string(), token_endpoint, auth }
     }
 
     /// The endpoint that the issuer's metadata names.
     pub fn discovered(
         profile: &ProfileName,
+        issuer: &str,
         metadata: &Metadata,
-        configured: Option<ClientAuth>,
+        client: &Client,
     ) -> Result<Self, Failure> {
+        let configured =
+            client.client_auth.or(client.client_id.is_empty().then_some(ClientAuth::None));
         let auth = client_auth::choose(profile, configured, &metadata.auth_methods)?;
-        Ok(Self { token_endpoint: metadata.token_endpoint.clone(), auth })
+        let token_endpoint = metadata.token_endpoint.clone();
+        Ok(Self { token_endpoint, auth, audience: issuer.to_owned() })
     }
+}
+
+/// A client without an id has nothing to prove itself by.
+fn default_auth(client: &Client) -> ClientAuth {
+    match client.client_id.is_empty() {
+        true => ClientAuth::None,
+        false => ClientAuth::Basic,
+    }
+}
+
+/// What a request is made of besides settings.
+#[derive(Clone, Copy, Debug)]
+pub struct Held<'a> {
+    pub secrets: &'a BTreeMap<String, Secret>,
+    /// Somebody else's token that is presented.
+    pub subject: Option<&'a Secret>,
+    pub now: WallMs,
+    /// Random, and of this request alone.
+    pub unique: [u8; 16],
+}
+
+#[cfg(test)]
+impl<'a> Held<'a> {
+    /// Secrets alone, at the beginning of time.
+    fn only(secrets: &'a BTreeMap<String, Secret>) -> Self {
+        Self { secrets, subject: None, now: WallMs(0), unique: [0; 16] }
+    }
+}
+
+/// The private key of an entry, for these settings.
+fn private_key(
+    profile: &ProfileName,
+    grant: &str,
+    secrets: &BTreeMap<String, Secret>,
+    settings: &Jwt,
+) -> Result<PrivateKey, Failure> {
+    let text = secrets.get(PRIVATE_KEY).filter(|text| !text.is_empty());
+    let text = text.ok_or_else(|| client_auth::secret_required(profile, grant, PRIVATE_KEY))?;
+    PrivateKey::read(text, settings.alg, settings.key_encoding)
+        .map_err(|error| unfit_key(profile, grant, &error))
+}
+
+/// The failure of a profile whose private key cannot be used.
+fn unfit_key(profile: &ProfileName, grant: &str, error: &KeyError) -> Failure {
+    let hint = match error {
+        KeyError::WrongAlgorithm(..) => format!("run `tokctl set {profile} alg=\u{2026}`"),
+        _ => client_auth::set_secret(profile, grant, PRIVATE_KEY),
+    };
+    let kind = match error {
+        KeyError::WrongAlgorithm(..) => Kind::ConfigInvalid,
+        _ => Kind::SecretRequired,
+    };
+    Failure::new(kind, format!("the private key {error}")).of(profile).hint(hint)
+}
+
+/// A request that could not even be made.
+pub fn refused(failure: Failure) -> Trouble {
+    let class = match failure.kind {
+        Kind::SecretRequired | Kind::LoginRequired | Kind::SubjectRequired => Class::LoginRequired,
+        _ => Class::Permanent,
+    };
+    Trouble::new(class, failure)
 }

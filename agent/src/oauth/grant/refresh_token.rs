@@ -4,13 +4,11 @@
 //! provider may revoke every token of the family when it sees the same refresh token twice, so
 //! whoever sends this sends it once; nothing here knows whether it was sent before.
 
-use std::collections::BTreeMap;
-
 use tokctl_proto::{Failure, Secret, TokenKey};
 
 use crate::config::Client;
-use crate::oauth::grant::Endpoint;
 use crate::oauth::grant::token_request::{self, Ask};
+use crate::oauth::grant::{Endpoint, Held};
 use crate::oauth::message::HttpRequest;
 
 /// The name of the refresh token where secrets are named.
@@ -21,17 +19,19 @@ pub fn request(
     client: &Client,
     endpoint: &Endpoint,
     key: &TokenKey,
-    secrets: &BTreeMap<String, Secret>,
+    held: Held<'_>,
     refresh_token: &Secret,
 ) -> Result<HttpRequest, Failure> {
     let presented = [(REFRESH_TOKEN, refresh_token)];
     let grant = "refresh_token";
     let ask = Ask { grant, grant_type: grant, presented: &presented, is_agreed: false };
-    token_request::make(&ask, client, endpoint, key, secrets)
+    token_request::make(&ask, client, endpoint, key, held)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use tokctl_proto::{Kind, ProfileName};
     use url::Url;
 
@@ -52,12 +52,12 @@ mod tests {
     }
 
     fn made(client: &Client, auth: ClientAuth, key: &TokenKey) -> Result<HttpRequest, Failure> {
-        let endpoint = Endpoint { token_endpoint: url(), auth };
+        let endpoint = Endpoint { token_endpoint: url(), auth, audience: url().to_string() };
         let secrets = match auth {
             ClientAuth::None => BTreeMap::new(),
             _ => [("client_secret".to_owned(), Secret::new("s3".into()))].into(),
         };
-        request(client, &endpoint, key, &secrets, &Secret::new("r+1 /=".into()))
+        request(client, &endpoint, key, Held::only(&secrets), &Secret::new("r+1 /=".into()))
     }
 
     fn body(client: &Client, auth: ClientAuth, key: &TokenKey) -> String {
@@ -109,9 +109,14 @@ mod tests {
 
     #[test]
     fn a_missing_client_secret_is_named_in_the_remedy() {
-        let endpoint = Endpoint { token_endpoint: url(), auth: ClientAuth::Basic };
+        let endpoint = Endpoint {
+            token_endpoint: url(),
+            auth: ClientAuth::Basic,
+            audience: url().to_string(),
+        };
         let presented = Secret::new("r".into());
-        let made = request(&client(), &endpoint, &key(&[]), &BTreeMap::new(), &presented);
+        let made =
+            request(&client(), &endpoint, &key(&[]), Held::only(&BTreeMap::new()), &presented);
         let failure = made.unwrap_err();
         assert_eq!(failure.kind, Kind::SecretRequired);
         assert_eq!(

@@ -4,7 +4,7 @@
 //! further parameters take the place of everything but that and what is presented. They may rename
 //! the grant (some providers have their own) but not prove the client: that is client_auth's.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use tokctl_proto::{Failure, Kind, ProfileName, Secret, TokenKey};
 use url::Url;
@@ -12,7 +12,7 @@ use url::Url;
 use crate::config::{Body, Client};
 use crate::oauth::client_auth::{self, Identity};
 use crate::oauth::form::{self, Parameters};
-use crate::oauth::grant::Endpoint;
+use crate::oauth::grant::{Endpoint, Held};
 use crate::oauth::message::{HttpRequest, Method};
 use crate::oauth::placeholder::{self, Missing};
 
@@ -34,7 +34,7 @@ pub(super) fn make(
     client: &Client,
     endpoint: &Endpoint,
     key: &TokenKey,
-    secrets: &BTreeMap<String, Secret>,
+    held: Held<'_>,
 ) -> Result<HttpRequest, Failure> {
     let (profile, grant) = (&key.profile, ask.grant);
     let nothing = BTreeSet::new();
@@ -48,7 +48,7 @@ pub(super) fn make(
         if client_auth::is_proof(name) {
             return Err(second_proof(profile, name));
         }
-        let value = placeholder::fill(template, secrets)
+        let value = placeholder::fill(template, held.secrets)
             .map_err(|Missing(name)| client_auth::secret_required(profile, grant, &name))?;
         parameters.set(name, value);
     }
@@ -60,7 +60,7 @@ pub(super) fn make(
         parameters.set(name, value.clone());
     }
     let identity = Identity { profile, grant, client_id: &client.client_id };
-    let authorization = client_auth::prove(identity, endpoint.auth, secrets, &mut parameters)?;
+    let authorization = client_auth::prove(identity, endpoint.auth, held.secrets, &mut parameters)?;
 
     Ok(post(endpoint.token_endpoint.clone(), authorization, &parameters, client.body))
 }

@@ -54,6 +54,40 @@ impl Fields {
         take_secret(self.0.get_mut(object)?.as_object_mut()?, name)
     }
 
+    /// From text that is a token and nothing else.
+    pub(super) fn of_token(text: String) -> Self {
+        Self(Map::from_iter([("access_token".to_owned(), Value::String(text))]))
+    }
+
+    /// Takes out what stands at a dotted path; a number counts from 0 in an array.
+    pub(super) fn take_at(&mut self, path: &str) -> Option<Value> {
+        let (parents, last) = match path.rsplit_once('.') {
+            Some((parents, last)) => (Some(parents), last),
+            None => (None, path),
+        };
+        let Some(parents) = parents else { return self.0.remove(last) };
+        let mut names = parents.split('.');
+        let mut at = self.0.get_mut(names.next()?)?;
+        for name in names {
+            at = match at {
+                Value::Object(fields) => fields.get_mut(name)?,
+                Value::Array(values) => values.get_mut(name.parse::<usize>().ok()?)?,
+                _ => return None,
+            };
+        }
+        match at {
+            Value::Object(fields) => fields.remove(last),
+            Value::Array(values) => values.get_mut(last.parse::<usize>().ok()?).map(Value::take),
+            _ => None,
+        }
+    }
+
+    /// Puts a field in, in place of one of that name.
+    pub(super) fn put(&mut self, name: &str, value: Value) {
+        self.remove(name);
+        self.0.insert(name.to_owned(), value);
+    }
+
     /// A field of an object that is a field.
     pub(super) fn get_in(&self, object: &str, name: &str) -> Option<&Value> {
         self.get(object)?.as_object()?.get(name)

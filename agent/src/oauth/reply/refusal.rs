@@ -181,9 +181,10 @@ impl Refusal {
                 Trouble::new(Class::LoginRequired, failure.hint(asked.set_client_secret()))
             }
             Some(Meaning::Unauthorized) => {
+                let client_id = asked.grant.client().map_or("", |client| &client.client_id);
                 permanent(refused("this grant to the client").hint(format!(
                     "allow the grant for client `{}` at the provider",
-                    shown(&asked.client.client_id)
+                    shown(client_id)
                 )))
             }
             Some(Meaning::UnsupportedGrant) => permanent(

@@ -9,6 +9,7 @@ use crate::oauth::message::HttpReply;
 use crate::oauth::origin;
 use crate::oauth::reply::Asked;
 use crate::oauth::reply::fields::Fields;
+use crate::oauth::reply::redact;
 use crate::oauth::reply::refusal::Refusal;
 use crate::oauth::retry_after;
 
@@ -62,19 +63,26 @@ pub(super) fn redirect(asked: &Asked<'_>, status: u16) -> Trouble {
     Trouble::new(Class::Permanent, Failure::new(Kind::ProviderFailed, message))
 }
 
-/// 4xx without a word why.
-pub(super) fn refused(asked: &Asked<'_>, status: u16) -> Trouble {
+/// 4xx without a code. GitHub and others say in a `message` what they mean.
+pub(super) fn refused(asked: &Asked<'_>, status: u16, fields: Option<&Fields>) -> Trouble {
     let profile = &asked.key.profile;
+    let message = fields.and_then(|fields| fields.text("message"));
+    let message = message.map(|text| redact::without(asked.sent, text.to_owned()));
+    let reason = match message {
+        Some(text) => format!("HTTP {status}: \"{}\"", shown(text.trim())),
+        None => format!("HTTP {status}"),
+    };
     let refused = |what: &str| {
-        Failure::new(Kind::ProviderRefused, format!("the provider refused {what} (HTTP {status})"))
+        Failure::new(Kind::ProviderRefused, format!("the provider refused {what} ({reason})"))
     };
     let failure = match status {
         401 | 403 => refused("the client").hint(asked.set_client_secret()),
         404 | 405 | 410 => {
             let name = asked.endpoint_name();
-            let key = match asked.client.provider {
-                Provider::Issuer { .. } => "issuer".to_owned(),
-                Provider::TokenEndpoint(_) => name.replace(' ', "_"),
+            let key = match asked.grant.client().map(|client| &client.provider) {
+                Some(Provider::Issuer { .. }) => "issuer".to_owned(),
+                Some(Provider::TokenEndpoint(_)) => name.replace(' ', "_"),
+                None => return Trouble::new(Class::Permanent, refused("the request")),
             };
             let endpoint = origin::without_query(asked.endpoint);
             Failure::new(

@@ -12,6 +12,7 @@ use tokctl_proto::ProfileName;
 use zeroize::Zeroizing;
 
 use super::*;
+use crate::config::Client;
 
 const SENT_AT: WallMs = WallMs(1_000_000_000);
 const NOW: WallMs = WallMs(1_000_002_000);
@@ -45,9 +46,8 @@ fn by(grant: &Grant, key: &TokenKey, reply: &HttpReply) -> Outcome {
 }
 
 fn classify_for(purpose: Purpose, grant: &Grant, key: &TokenKey, reply: &HttpReply) -> Outcome {
-    let client = grant.client().unwrap();
     let sent = [Secret::new("TOKCTL-SENTINEL".into())];
-    let asked = Asked { key, grant, client, endpoint: &endpoint(), sent: &sent, purpose };
+    let asked = Asked { key, grant, endpoint: &endpoint(), sent: &sent, purpose };
     classify(NOW, &asked, reply)
 }
 

@@ -207,11 +207,10 @@ fn the_requests_are_those_of_the_rfc() {
         let made = begin(&client, &at, auth, &acme(), &scope, &secrets).unwrap();
         assert_eq!((made.url, made.body.expose()), (at.clone(), body), "{auth:?}");
     }
-    let endpoint =
-        Endpoint { token_endpoint: url("https://as.example/token"), auth: ClientAuth::Basic };
+    let endpoint = Endpoint::configured(url("https://as.example/token"), &client);
     let key = TokenKey::plain(acme());
     let code = Secret::new("d 1".into());
-    let made = token_request(&client, &endpoint, &key, &secrets, &code).unwrap();
+    let made = token_request(&client, &endpoint, &key, Held::only(&secrets), &code).unwrap();
     assert_eq!(
         made.body.expose(),
         "client_id=cc&device_code=d+1&grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Adevice_code"

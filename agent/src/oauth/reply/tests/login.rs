@@ -39,7 +39,6 @@ fn another_endpoint_is_named_in_what_it_refuses() {
     let asked = Asked {
         key: &key,
         grant: &grant,
-        client: grant.client().unwrap(),
         endpoint: &endpoint,
         sent: &[],
         purpose: Purpose::Other(name),
