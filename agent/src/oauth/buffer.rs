@@ -41,6 +41,10 @@ impl Buffer {
         self.0.is_empty()
     }
 
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
     pub fn into_bytes(self) -> Zeroizing<Vec<u8>> {
         self.0
     }

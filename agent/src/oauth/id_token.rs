@@ -7,7 +7,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
-use sha2::{Digest, Sha256};
+use sha2::{Digest, Sha256, Sha512};
 use thiserror::Error;
 use tokctl_proto::escape::shown;
 use tokctl_proto::{Secret, WallMs};
@@ -123,7 +123,7 @@ pub fn check(
     let parsed = Parsed::read(token.expose())?;
     let algorithm = allowed(&parsed, expected)?;
     signature(&parsed, algorithm, keys, expected)?;
-    claims(now, &parsed.claims, expected)
+    claims(now, algorithm, &parsed.claims, expected)
 }
 
 /// Checks a token whose signature cannot be: it came over TLS from the token endpoint, which may stand for it
@@ -134,8 +134,8 @@ pub fn check_unsigned(
     expected: &Expected<'_>,
 ) -> Result<Person, Refused> {
     let parsed = Parsed::read(token.expose())?;
-    allowed(&parsed, expected)?;
-    claims(now, &parsed.claims, expected)
+    let algorithm = allowed(&parsed, expected)?;
+    claims(now, algorithm, &parsed.claims, expected)
 }
 
 fn signature(
@@ -162,6 +162,7 @@ fn signature(
 
 fn claims(
     now: WallMs,
+    algorithm: Algorithm,
     claims: &Map<String, Value>,
     expected: &Expected<'_>,
 ) -> Result<Person, Refused> {
@@ -183,7 +184,7 @@ fn claims(
         _ => {}
     }
     if let (Some(hash), Some(token)) = (claims.get("at_hash"), expected.access_token)
-        && hash.as_str() != Some(&half_hash(token))
+        && !half_hashes(algorithm, token).iter().any(|half| hash.as_str() == Some(half))
     {
         return Err(Refused::AccessToken);
     }
@@ -224,10 +225,14 @@ fn times(now: WallMs, claims: &Map<String, Value>, clock_ahead_s: i64) -> Result
     }
 }
 
-/// The left half of the access token's hash (section 3.1.3.6): all algorithms here go with SHA-256, but EdDSA, whose
-/// Ed25519 hashes with SHA-512 while providers use either; those are not compared.
-fn half_hash(token: &Secret) -> String {
-    URL_SAFE_NO_PAD.encode(&Sha256::digest(token.expose())[..16])
+/// The left half of the access token's hash (section 3.1.3.6), with the hash of the algorithm. For EdDSA no
+/// standard names one: Ed25519 itself hashes with SHA-512, and some providers take SHA-256.
+fn half_hashes(algorithm: Algorithm, token: &Secret) -> Vec<String> {
+    let mut halves = vec![URL_SAFE_NO_PAD.encode(&Sha256::digest(token.expose())[..16])];
+    if algorithm == Algorithm::EdDsa {
+        halves.push(URL_SAFE_NO_PAD.encode(&Sha512::digest(token.expose())[..32]));
+    }
+    halves
 }
 
 #[cfg(test)]

@@ -206,17 +206,23 @@ fn several_keys_without_a_name_are_all_tried() {
 #[test]
 fn an_access_tokens_hash_is_compared_where_it_is_there() {
     let nonce = nonce();
-    let provider = provider(Algorithm::Es256, None);
-    // OpenID Connect Core appendix A.3 has this token and its hash.
+    // OpenID Connect Core appendix A.3 has this token and its hash; the other is what node's oidc-token-hash makes.
     let access_token = Secret::new("jHkWEdUXMU1BwAsC4vtUsZwnNvTIxEl0z9K3vx5KF0Y".to_owned());
     let expected = Expected { access_token: Some(&access_token), ..expected(&nonce) };
-    for (claims, fits) in [
-        (json!({}), true),
-        (json!({ "at_hash": "77QmUPtjPfzWtF2AnpK9RQ" }), true),
-        (json!({ "at_hash": "77QmUPtjPfzWtF2AnpK9RR" }), false),
-        (json!({ "at_hash": 7 }), false),
+    let sha512 = "q7nS86GgvvFaZkzALLWqJYaJIKw2wCDAVfCAsm5CrBM";
+    let (es256, eddsa) = (Algorithm::Es256, Algorithm::EdDsa);
+    for (algorithm, claims, fits) in [
+        (es256, json!({}), true),
+        (es256, json!({ "at_hash": "77QmUPtjPfzWtF2AnpK9RQ" }), true),
+        (es256, json!({ "at_hash": "77QmUPtjPfzWtF2AnpK9RR" }), false),
+        (es256, json!({ "at_hash": sha512 }), false),
+        (es256, json!({ "at_hash": 7 }), false),
+        (eddsa, json!({ "at_hash": "77QmUPtjPfzWtF2AnpK9RQ" }), true),
+        (eddsa, json!({ "at_hash": sha512 }), true),
+        (eddsa, json!({ "at_hash": &sha512[1..] }), false),
     ] {
-        let token = provider.token(Algorithm::Es256, json!({}), claims.clone());
+        let provider = provider(algorithm, None);
+        let token = provider.token(algorithm, json!({}), claims.clone());
         assert_eq!(check(now(), &token, &provider.jwks, &expected).is_ok(), fits, "{claims}");
     }
 }

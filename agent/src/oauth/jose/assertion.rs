@@ -87,7 +87,7 @@ impl<'a> Assertion<'a> {
         settings: &Jwt,
     ) -> Result<Secret, KeyError> {
         let mut header = Map::from_iter([("typ".to_owned(), json!(self.typ))]);
-        if let Some(kid) = &settings.kid {
+        if let Some(kid) = settings.kid.as_deref().or(key.kid()) {
             header.insert("kid".to_owned(), json!(kid));
         }
         jws::sign(key, algorithm, header, &self.claims(now, settings))

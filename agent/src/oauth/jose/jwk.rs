@@ -1,5 +1,7 @@
 //! Keys as JSON (RFC 7517, RFC 7518 section 6, RFC 8037): a private one read, a public one written and named.
 
+use std::borrow::Cow;
+
 use aws_lc_rs::rsa::{KeyPairComponents, PublicKeyComponents};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -9,6 +11,9 @@ use zeroize::Zeroizing;
 
 use super::{KeyError, base64url, from_base64url};
 use crate::config::Algorithm;
+
+/// RFC 7518 sections 6.2.1.2 and 6.2.2.1: a number is written in full length.
+pub(super) const P256_BYTES: usize = 32;
 
 type Bytes = Zeroizing<Vec<u8>>;
 
@@ -22,6 +27,8 @@ pub(super) enum Private {
 #[derive(Deserialize)]
 struct Written<'a> {
     kty: &'a str,
+    #[serde(borrow)]
+    kid: Option<Cow<'a, str>>,
     crv: Option<&'a str>,
     x: Option<&'a str>,
     y: Option<&'a str>,
@@ -41,9 +48,14 @@ struct Written<'a> {
     qi: Option<SecretStr<'a>>,
 }
 
-/// Reads a private JWK.
-pub(super) fn private(text: &str) -> Result<Private, KeyError> {
+/// Reads a private JWK, and what it calls itself.
+pub(super) fn private(text: &str) -> Result<(Private, Option<String>), KeyError> {
     let written: Written<'_> = serde_json::from_str(text).map_err(|_| KeyError::BadJwk)?;
+    let kid = written.kid.as_deref().map(str::to_owned);
+    Ok((parts(&written)?, kid))
+}
+
+fn parts(written: &Written<'_>) -> Result<Private, KeyError> {
     match (written.kty, written.crv) {
         ("RSA", _) => Ok(Private::Rsa(KeyPairComponents {
             public_key: PublicKeyComponents { n: public(written.n)?, e: public(written.e)? },
@@ -56,7 +68,11 @@ pub(super) fn private(text: &str) -> Result<Private, KeyError> {
         })),
         ("EC", Some("P-256")) => {
             let (x, y) = (public(written.x)?, public(written.y)?);
-            Ok(Private::P256 { private: secret(&written.d)?, public: [&[4], &*x, &*y].concat() })
+            let private = secret(&written.d)?;
+            if [x.len(), y.len(), private.len()] != [P256_BYTES; 3] {
+                return Err(KeyError::BadJwk);
+            }
+            Ok(Private::P256 { private, public: [&[4], &*x, &*y].concat() })
         }
         ("OKP", Some("Ed25519")) => {
             Ok(Private::Ed25519 { private: secret(&written.d)?, public: public(written.x)? })
@@ -168,6 +184,14 @@ mod tests {
         let n = "0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw";
         let jwk = PublicJwk::rsa(&from_base64url(n).unwrap(), &from_base64url("AQAB").unwrap());
         assert_eq!(jwk.thumbprint(), "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs");
+    }
+
+    #[test]
+    fn a_key_may_name_itself() {
+        for (member, kid) in [("", None), (r#""kid":"k\u00311","#, Some("k11"))] {
+            let text = P256.replacen('{', &format!("{{{member}"), 1);
+            assert_eq!(key(&text).kid(), kid);
+        }
     }
 
     #[test]

@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 use thiserror::Error;
 
 use super::from_base64url;
+use super::jwk::P256_BYTES;
 use crate::config::Algorithm;
 
 /// Sets are a few KiB.
@@ -94,7 +95,10 @@ impl PublicKey {
                 let n = bytes("n").filter(|n| n.len() >= RSA_BYTES_MIN)?;
                 Kind::Rsa { n, e: bytes("e")? }
             }
-            ("EC", Some("P-256")) => Kind::P256([&[4], &*bytes("x")?, &*bytes("y")?].concat()),
+            ("EC", Some("P-256")) => {
+                let number = |name| bytes(name).filter(|number| number.len() == P256_BYTES);
+                Kind::P256([&[4], &*number("x")?, &*number("y")?].concat())
+            }
             ("OKP", Some("Ed25519")) => Kind::Ed25519(bytes("x")?),
             _ => return None,
         };
@@ -174,6 +178,7 @@ mod tests {
             (with(json!({ "d": "AAAA" })), false),
             (with(json!({ "crv": "P-384" })), false),
             (with(json!({ "x": 7 })), false),
+            (with(json!({ "x": "AAAA" })), false),
             (json!({ "kty": "oct", "k": "AAAA" }), false),
             (json!({ "kty": "RSA", "n": "AQAB", "e": "AQAB" }), false),
             (json!("no key"), false),

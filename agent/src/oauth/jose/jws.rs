@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 
 use super::{KeyError, PrivateKey, PublicKey, base64url, from_base64url};
 use crate::config::Algorithm;
+use crate::oauth::buffer::Buffer;
 
 /// A longer segment is not a JWT that anybody issues (RFC 8725 sets no limit).
 pub const SEGMENT_BYTES_MAX: usize = 16 * 1024;
@@ -20,16 +21,19 @@ pub fn sign(
     claims: &Map<String, Value>,
 ) -> Result<Secret, KeyError> {
     header.insert("alg".to_owned(), algorithm.name().into());
-    let encode = |map: &Map<String, Value>| {
-        base64url(&serde_json::to_vec(map).expect("a map of JSON encodes"))
-    };
-    let mut text = Zeroizing::new(format!("{}.{}", encode(&header), encode(claims)));
-    let signature = base64url(&key.sign(algorithm, text.as_bytes())?);
-    let mut whole = String::with_capacity(text.len() + 1 + signature.len());
-    whole.push_str(&std::mem::take(&mut *text));
-    whole.push('.');
-    whole.push_str(&signature);
-    Ok(Secret::new(whole))
+    // Claims are seen by whoever they are for, but the whole is a proof: it is written in one place.
+    let mut text = Buffer::default();
+    text.push_str(&encoded(&header));
+    text.push_str(".");
+    text.push_str(&encoded(claims));
+    let signature = key.sign(algorithm, text.as_bytes())?;
+    text.push_str(".");
+    text.push_str(&Zeroizing::new(base64url(&signature)));
+    Ok(text.into_secret().expect("base64 is ASCII"))
+}
+
+fn encoded(map: &Map<String, Value>) -> String {
+    base64url(&serde_json::to_vec(map).expect("a map of JSON encodes"))
 }
 
 /// What is not a JWT that can be checked.

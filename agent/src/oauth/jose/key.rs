@@ -1,7 +1,7 @@
 //! A private key of a profile: read from PEM, a JWK or an HMAC secret, made, and signed with.
 //!
 //! Keys are RSA of at least 2048 bits, P-256, Ed25519 and HMAC. An encrypted PEM is refused: the vault encrypts.
-//! Once read, a key lies in the library's memory, which is wiped when it is freed.
+//! What is read on the way is wiped, and once read a key lies in the library's memory, which is wiped when it is freed.
 
 use std::fmt;
 
@@ -12,11 +12,10 @@ use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _, RSA_PKCS1_SHA256,
     RSA_PSS_SHA256, RsaKeyPair, RsaPublicKeyComponents,
 };
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::alphabet;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
+use base64::engine::{DecodePaddingMode, Engine as _};
 use hmac::{Hmac, Mac};
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 use tokctl_proto::Secret;
@@ -24,14 +23,16 @@ use zeroize::Zeroizing;
 
 use super::base64url;
 use super::jwk::{self, PublicJwk};
+use super::{der, pem};
 use crate::config::{Algorithm, KeyEncoding};
 
 /// RFC 7518 section 3.3.
 const RSA_BITS_MIN: usize = 2048;
 /// RFC 7518 section 3.2: at least as long as the hash.
 const HMAC_BYTES_MIN: usize = 32;
-/// How long a line of PEM is (RFC 7468 section 2).
-const PEM_LINE: usize = 64;
+/// Providers write the keys that they share with and without padding.
+const ANY_PADDING: GeneralPurposeConfig =
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
 
 /// Why a text cannot be signed with.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
@@ -40,7 +41,7 @@ pub enum KeyError {
     NotAKey,
     #[error("is PEM without a private key that can be used: RSA, P-256 and Ed25519 can")]
     NotAPrivateKey,
-    #[error("is encrypted: decrypt it first, as with `openssl pkcs8`")]
+    #[error("is encrypted: decrypt it first, as with `openssl pkey`, and let the vault encrypt it")]
     Encrypted,
     #[error("is an RSA key of {0} bits, and 2048 are the least")]
     RsaTooShort(usize),
@@ -57,7 +58,11 @@ pub enum KeyError {
 }
 
 /// A key to sign with.
-pub struct PrivateKey(Kind);
+pub struct PrivateKey {
+    kind: Kind,
+    /// As a JWK names itself.
+    kid: Option<String>,
+}
 
 enum Kind {
     Rsa(RsaKeyPair),
@@ -98,31 +103,38 @@ impl PrivateKey {
         if !text.contains("-----BEGIN ") {
             return Err(KeyError::NotAKey);
         }
-        if text.contains("ENCRYPTED") {
+        let mut blocks = pem::blocks(text);
+        let block = blocks.find(|block| block.label.ends_with("PRIVATE KEY"));
+        let block = block.ok_or(KeyError::NotAPrivateKey)?;
+        if block.is_encrypted() {
             return Err(KeyError::Encrypted);
         }
-        let der =
-            PrivateKeyDer::from_pem_slice(text.as_bytes()).map_err(|_| KeyError::NotAPrivateKey)?;
-        let kind = match &der {
-            PrivateKeyDer::Pkcs1(der) => {
-                RsaKeyPair::from_der(der.secret_pkcs1_der()).map(Kind::Rsa).ok()
-            }
-            PrivateKeyDer::Sec1(der) => p256(der.secret_sec1_der()),
-            PrivateKeyDer::Pkcs8(der) => {
-                let der = der.secret_pkcs8_der();
-                let rsa = || RsaKeyPair::from_pkcs8(der).map(Kind::Rsa).ok();
-                let ed = || Ed25519KeyPair::from_pkcs8_maybe_unchecked(der).map(Kind::Ed).ok();
-                rsa().or_else(|| p256(der)).or_else(ed)
+        let der = block.der().ok_or(KeyError::NotAPrivateKey)?;
+        if let Some(bits @ 0..RSA_BITS_MIN) = der::rsa_bits(&der) {
+            return Err(KeyError::RsaTooShort(bits));
+        }
+        let kind = match block.label {
+            "RSA PRIVATE KEY" => RsaKeyPair::from_der(&der).map(Kind::Rsa).ok(),
+            "EC PRIVATE KEY" => p256(&der),
+            "PRIVATE KEY" => {
+                let rsa = || RsaKeyPair::from_pkcs8(&der).map(Kind::Rsa).ok();
+                let ed = || Ed25519KeyPair::from_pkcs8(&der).map(Kind::Ed).ok();
+                rsa().or_else(|| p256(&der)).or_else(ed)
             }
             _ => None,
         };
-        Self::checked(kind.ok_or(KeyError::NotAPrivateKey)?)
+        let kind = kind.ok_or(KeyError::NotAPrivateKey)?;
+        Ok(Self { kind, kid: None })
     }
 
     fn from_jwk(text: &str) -> Result<Self, KeyError> {
-        let read = jwk::private(text)?;
+        let (read, kid) = jwk::private(text)?;
         let kind = match &read {
             jwk::Private::Rsa(components) => {
+                let bits = components.public_key.n.len() * 8;
+                if bits < RSA_BITS_MIN {
+                    return Err(KeyError::RsaTooShort(bits));
+                }
                 RsaKeyPair::from_components(components).map(Kind::Rsa).ok()
             }
             jwk::Private::P256 { private, public } => {
@@ -135,28 +147,21 @@ impl PrivateKey {
                 Ed25519KeyPair::from_seed_and_public_key(private, public).map(Kind::Ed).ok()
             }
         };
-        Self::checked(kind.ok_or(KeyError::BadJwk)?)
+        let kind = kind.ok_or(KeyError::BadJwk)?;
+        Ok(Self { kind, kid })
     }
 
     fn hmac(text: &Secret, encoding: KeyEncoding) -> Result<Self, KeyError> {
         let text = text.expose();
-        let bytes = Zeroizing::new(match encoding {
-            KeyEncoding::Text => text.as_bytes().to_vec(),
-            KeyEncoding::Hex => from_hex(text.trim()).ok_or(KeyError::Encoding)?,
-            KeyEncoding::Base64 => STANDARD.decode(text.trim()).map_err(|_| KeyError::Encoding)?,
-        });
+        let bytes = match encoding {
+            KeyEncoding::Text => Some(Zeroizing::new(text.as_bytes().to_vec())),
+            KeyEncoding::Hex => from_hex(text.trim()),
+            KeyEncoding::Base64 => from_base64(text.trim()),
+        }
+        .ok_or(KeyError::Encoding)?;
         match bytes.len() {
             length @ 0..HMAC_BYTES_MIN => Err(KeyError::HmacTooShort(length)),
-            _ => Ok(Self(Kind::Hmac(bytes))),
-        }
-    }
-
-    fn checked(kind: Kind) -> Result<Self, KeyError> {
-        match &kind {
-            Kind::Rsa(pair) if pair.public_modulus_len() * 8 < RSA_BITS_MIN => {
-                Err(KeyError::RsaTooShort(pair.public_modulus_len() * 8))
-            }
-            _ => Ok(Self(kind)),
+            _ => Ok(Self { kind: Kind::Hmac(bytes), kid: None }),
         }
     }
 
@@ -183,9 +188,14 @@ impl PrivateKey {
         })
     }
 
+    /// What the key is called where the profile does not say: a JWK may name itself.
+    pub fn kid(&self) -> Option<&str> {
+        self.kid.as_deref()
+    }
+
     /// What is signed with where nobody says.
     pub fn algorithm(&self) -> Algorithm {
-        match &self.0 {
+        match &self.kind {
             Kind::Rsa(_) => Algorithm::Rs256,
             Kind::Ec(_) => Algorithm::Es256,
             Kind::Ed(_) => Algorithm::EdDsa,
@@ -195,7 +205,7 @@ impl PrivateKey {
 
     /// Whether the key is of the algorithm's kind.
     pub fn check(&self, algorithm: Algorithm) -> Result<(), KeyError> {
-        let (name, fits) = match &self.0 {
+        let (name, fits) = match &self.kind {
             Kind::Rsa(_) => ("an RSA", matches!(algorithm, Algorithm::Rs256 | Algorithm::Ps256)),
             Kind::Ec(_) => ("a P-256", algorithm == Algorithm::Es256),
             Kind::Ed(_) => ("an Ed25519", algorithm == Algorithm::EdDsa),
@@ -211,7 +221,7 @@ impl PrivateKey {
     pub fn sign(&self, algorithm: Algorithm, message: &[u8]) -> Result<Vec<u8>, KeyError> {
         const WHY: &str = "a key that was read signs";
         self.check(algorithm)?;
-        Ok(match &self.0 {
+        Ok(match &self.kind {
             Kind::Rsa(pair) => {
                 let padding = match algorithm {
                     Algorithm::Ps256 => &RSA_PSS_SHA256,
@@ -235,7 +245,7 @@ impl PrivateKey {
 
     /// The public half as a JWK; `None` for HMAC, which has none.
     pub fn public(&self) -> Option<PublicJwk> {
-        Some(match &self.0 {
+        Some(match &self.kind {
             Kind::Rsa(pair) => {
                 let RsaPublicKeyComponents { n, e } = pair.public_key().into();
                 PublicJwk::rsa(&n, &e)
@@ -248,7 +258,7 @@ impl PrivateKey {
 
     /// The public half as DER, a SubjectPublicKeyInfo.
     pub fn public_der(&self) -> Option<Vec<u8>> {
-        let der: PublicKeyX509Der<'_> = match &self.0 {
+        let der: PublicKeyX509Der<'_> = match &self.kind {
             Kind::Rsa(pair) => pair.public_key().as_der(),
             Kind::Ec(pair) => pair.public_key().as_der(),
             Kind::Ed(pair) => pair.public_key().as_der(),
@@ -260,7 +270,7 @@ impl PrivateKey {
 
     /// The public half as PEM.
     pub fn public_pem(&self) -> Option<String> {
-        Some(pem("PUBLIC KEY", &self.public_der()?).expose().to_owned())
+        Some(pem::write("PUBLIC KEY", &self.public_der()?).expose().to_owned())
     }
 
     /// What Snowflake names a key by: `SHA256:` and the base64 of the hash of its SubjectPublicKeyInfo.
@@ -274,128 +284,36 @@ fn p256(der: &[u8]) -> Option<Kind> {
     EcdsaKeyPair::from_private_key_der(&ECDSA_P256_SHA256_FIXED_SIGNING, der).map(Kind::Ec).ok()
 }
 
-fn from_hex(text: &str) -> Option<Vec<u8>> {
+fn from_hex(text: &str) -> Option<Zeroizing<Vec<u8>>> {
     if !text.is_ascii() || !text.len().is_multiple_of(2) {
         return None;
     }
-    (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).ok()).collect()
+    // Room for all of it at once: a buffer that grows leaves its old self behind.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(text.len() / 2));
+    for at in (0..text.len()).step_by(2) {
+        bytes.push(u8::from_str_radix(&text[at..at + 2], 16).ok()?);
+    }
+    Some(bytes)
+}
+
+/// Either alphabet, with or without padding.
+fn from_base64(text: &str) -> Option<Zeroizing<Vec<u8>>> {
+    let alphabet = match text.contains(['-', '_']) {
+        true => &alphabet::URL_SAFE,
+        false => &alphabet::STANDARD,
+    };
+    GeneralPurpose::new(alphabet, ANY_PADDING).decode(text).ok().map(Zeroizing::new)
 }
 
 fn private_pem(der: &[u8]) -> Secret {
-    pem("PRIVATE KEY", der)
-}
-
-fn pem(label: &str, der: &[u8]) -> Secret {
-    let body = Zeroizing::new(STANDARD.encode(der));
-    // Room for all of it at once: a string that grows leaves its old self behind.
-    let mut text = String::with_capacity(body.len() + body.len() / PEM_LINE + 2 * label.len() + 64);
-    text.push_str(&format!("-----BEGIN {label}-----\n"));
-    for line in body.as_bytes().chunks(PEM_LINE) {
-        text.push_str(std::str::from_utf8(line).expect("base64 is ASCII"));
-        text.push('\n');
-    }
-    text.push_str(&format!("-----END {label}-----\n"));
-    Secret::new(text)
+    pem::write("PRIVATE KEY", der)
 }
 
 /// What a token that is bound to a certificate names it by: `x5t#S256` (RFC 8705 section 3.1).
-pub fn certificate_thumbprint(pem: &str) -> Option<String> {
-    let der = CertificateDer::from_pem_slice(pem.as_bytes()).ok()?;
-    Some(base64url(&Sha256::digest(&der)))
+pub fn certificate_thumbprint(text: &str) -> Option<String> {
+    let block = pem::blocks(text).find(|block| block.label == "CERTIFICATE")?;
+    Some(base64url(&Sha256::digest(&*block.der()?)))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const ASYMMETRIC: [Algorithm; 4] =
-        [Algorithm::Rs256, Algorithm::Ps256, Algorithm::Es256, Algorithm::EdDsa];
-
-    fn text(text: &str) -> Secret {
-        Secret::new(text.to_owned())
-    }
-
-    #[test]
-    fn a_key_that_was_made_signs_its_own_algorithm_and_no_other() {
-        for made_for in ASYMMETRIC {
-            let key = PrivateKey::asymmetric(&PrivateKey::generate(made_for).unwrap()).unwrap();
-            for algorithm in ASYMMETRIC.into_iter().chain([Algorithm::Hs256]) {
-                let is_rsa = |one| matches!(one, Algorithm::Rs256 | Algorithm::Ps256);
-                let fits = algorithm == made_for || (is_rsa(algorithm) && is_rsa(made_for));
-                assert_eq!(key.sign(algorithm, b"x").is_ok(), fits, "{made_for:?} {algorithm:?}");
-            }
-        }
-        assert!(PrivateKey::generate(Algorithm::Hs256).is_none());
-        let key = PrivateKey::asymmetric(&PrivateKey::generate(Algorithm::Rs256).unwrap()).unwrap();
-        let refused = key.check(Algorithm::Es256).unwrap_err();
-        assert_eq!(refused.to_string(), "is an RSA key, which cannot sign ES256");
-    }
-
-    #[test]
-    fn an_hmac_secret_is_read_as_it_is_written_and_long_enough() {
-        let raw = "0123456789abcdef0123456789abcdef";
-        let hex: String = raw.bytes().map(|byte| format!("{byte:02x}")).collect();
-        let base64 = STANDARD.encode(raw);
-        let read = |secret: &str, encoding| {
-            PrivateKey::read(&text(secret), Some(Algorithm::Hs256), encoding)
-                .map(|key| key.sign(Algorithm::Hs256, b"x").unwrap())
-        };
-        let signed = read(raw, KeyEncoding::Text).unwrap();
-        assert_eq!(read(&hex, KeyEncoding::Hex), Ok(signed.clone()));
-        assert_eq!(read(&base64, KeyEncoding::Base64), Ok(signed));
-        for (secret, encoding, refused) in [
-            (&raw[1..], KeyEncoding::Text, KeyError::HmacTooShort(31)),
-            ("", KeyEncoding::Text, KeyError::HmacTooShort(0)),
-            ("0g", KeyEncoding::Hex, KeyError::Encoding),
-            ("0", KeyEncoding::Hex, KeyError::Encoding),
-            ("ää", KeyEncoding::Hex, KeyError::Encoding),
-            ("?", KeyEncoding::Base64, KeyError::Encoding),
-        ] {
-            assert_eq!(read(secret, encoding), Err(refused), "{secret}");
-        }
-    }
-
-    #[test]
-    fn what_is_no_key_says_what_it_is() {
-        let encrypted =
-            "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n";
-        let public = PrivateKey::asymmetric(&PrivateKey::generate(Algorithm::Es256).unwrap());
-        let public = public.unwrap().public_pem().unwrap();
-        for (secret, refused) in [
-            ("", KeyError::NotAKey),
-            ("hunter2", KeyError::NotAKey),
-            (encrypted, KeyError::Encrypted),
-            (public.as_str(), KeyError::NotAPrivateKey),
-            (
-                "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----",
-                KeyError::NotAPrivateKey,
-            ),
-            ("-----BEGIN PRIVATE KEY-----", KeyError::NotAPrivateKey),
-            ("{}", KeyError::BadJwk),
-            ("{\"kty\":\"EC\"", KeyError::BadJwk),
-            ("{\"kty\":\"oct\",\"k\":\"AAAA\"}", KeyError::UnknownJwk),
-            ("{\"kty\":\"EC\",\"crv\":\"P-384\"}", KeyError::UnknownJwk),
-        ] {
-            assert_eq!(PrivateKey::asymmetric(&text(secret)).err(), Some(refused), "{secret}");
-        }
-    }
-
-    #[test]
-    fn a_key_never_prints() {
-        let made = PrivateKey::generate(Algorithm::EdDsa).unwrap();
-        let key = PrivateKey::asymmetric(&made).unwrap();
-        assert_eq!(format!("{key:?}"), "PrivateKey(EdDSA)");
-    }
-
-    #[test]
-    fn the_fingerprint_is_of_the_public_half() {
-        let made = PrivateKey::generate(Algorithm::Rs256).unwrap();
-        let key = PrivateKey::asymmetric(&made).unwrap();
-        let der = key.public_der().unwrap();
-        assert_eq!(
-            key.fingerprint().unwrap(),
-            format!("SHA256:{}", STANDARD.encode(Sha256::digest(&der)))
-        );
-        assert!(key.public_pem().unwrap().starts_with("-----BEGIN PUBLIC KEY-----\n"));
-    }
-}
+mod tests;

@@ -6,11 +6,13 @@
 //! or a new key takes.
 
 pub mod assertion;
+mod der;
 pub mod dpop;
 pub mod jwk;
 pub mod jwks;
 pub mod jws;
 pub mod key;
+mod pem;
 
 pub use assertion::Assertion;
 pub use jwks::{Jwks, PublicKey};
