@@ -65,6 +65,17 @@ pub struct MtlsAliases {
 }
 
 impl Metadata {
+    /// As a client sees it that shows a certificate: it goes by the aliases, as far as there are any
+    /// (RFC 8705 section 5).
+    pub fn over_mtls(mut self) -> Self {
+        let MtlsAliases { token_endpoint, endpoints } = std::mem::take(&mut self.mtls);
+        let aliases = token_endpoint.iter().chain(endpoints.of_client());
+        self.origins.extend(aliases.filter_map(Origin::of));
+        self.token_endpoint = token_endpoint.unwrap_or(self.token_endpoint);
+        self.endpoints = endpoints.or(&self.endpoints);
+        self
+    }
+
     /// Why there is no endpoint that the document would call `name`.
     pub fn without(&self, name: &str) -> String {
         match self.unfit.get(name) {

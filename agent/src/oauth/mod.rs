@@ -2,6 +2,7 @@
 
 pub mod about_token;
 pub mod buffer;
+pub mod certificate;
 pub mod claims;
 pub mod client_auth;
 pub mod discovery;

@@ -194,6 +194,41 @@ fn every_endpoint_is_read_and_one_that_nothing_may_be_sent_to_is_named() {
 }
 
 #[test]
+fn whoever_shows_a_certificate_goes_by_the_aliases() {
+    let document = json!({
+        "issuer": "https://i", "token_endpoint": "https://i/token",
+        "revocation_endpoint": "https://i/revoke", "introspection_endpoint": "https://i/inspect",
+        "mtls_endpoint_aliases": {
+            "token_endpoint": "https://mtls.i/token", "revocation_endpoint": "https://mtls.i/revoke",
+        },
+    });
+    let without = json!({ "issuer": "https://i", "token_endpoint": "https://i/token" });
+    let parsed =
+        |document: &Value| parse("https://i", false, document.to_string().as_bytes()).unwrap();
+    let seen = |metadata: Metadata| {
+        let endpoints = metadata.endpoints;
+        let urls = [Some(metadata.token_endpoint), endpoints.revocation, endpoints.introspection];
+        let origins: Vec<_> = metadata.origins.iter().map(|at| at.as_str().to_owned()).collect();
+        (urls.map(|url| url.map(String::from).unwrap_or_default()), origins.join(" "))
+    };
+    for (metadata, urls, origins) in [
+        (
+            parsed(&document),
+            ["https://i/token", "https://i/revoke", "https://i/inspect"],
+            "https://i:443",
+        ),
+        (
+            parsed(&document).over_mtls(),
+            ["https://mtls.i/token", "https://mtls.i/revoke", "https://i/inspect"],
+            "https://i:443 https://mtls.i:443",
+        ),
+        (parsed(&without).over_mtls(), ["https://i/token", "", ""], "https://i:443"),
+    ] {
+        assert_eq!(seen(metadata), (urls.map(str::to_owned), origins.to_owned()));
+    }
+}
+
+#[test]
 fn an_issuer_in_the_world_does_not_lead_inside() {
     let (world, inside, link) = ("https://op.example", "https://10.0.0.1", "https://169.254.1.1");
     for (issuer, jwks_uri, flag, read) in [

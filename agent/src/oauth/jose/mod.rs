@@ -12,7 +12,7 @@ pub mod jwk;
 pub mod jwks;
 pub mod jws;
 pub mod key;
-mod pem;
+pub(super) mod pem;
 
 pub use assertion::Assertion;
 pub use jwks::{Jwks, PublicKey};

@@ -15,13 +15,13 @@ const DASHES: &str = "-----";
 
 /// One block.
 #[derive(Debug)]
-pub(super) struct Block<'a> {
-    pub(super) label: &'a str,
+pub(in crate::oauth) struct Block<'a> {
+    pub(in crate::oauth) label: &'a str,
     body: &'a str,
 }
 
 /// The blocks of a text; the last one may lack its end.
-pub(super) fn blocks(text: &str) -> impl Iterator<Item = Block<'_>> {
+pub(in crate::oauth) fn blocks(text: &str) -> impl Iterator<Item = Block<'_>> {
     text.split(BEGIN).skip(1).filter_map(|rest| {
         let (label, rest) = rest.split_once(DASHES)?;
         let (body, _) = rest.split_once("-----END ")?;
@@ -31,12 +31,12 @@ pub(super) fn blocks(text: &str) -> impl Iterator<Item = Block<'_>> {
 
 impl Block<'_> {
     /// Whether a passphrase is needed for it: PKCS#8's way and OpenSSL's old one (RFC 1421 section 4.6.1.1).
-    pub(super) fn is_encrypted(&self) -> bool {
+    pub(in crate::oauth) fn is_encrypted(&self) -> bool {
         self.label.contains("ENCRYPTED") || self.body.contains("ENCRYPTED")
     }
 
     /// What it holds; `None` if that is not base64.
-    pub(super) fn der(&self) -> Option<Zeroizing<Vec<u8>>> {
+    pub(in crate::oauth) fn der(&self) -> Option<Zeroizing<Vec<u8>>> {
         // Room for all of it at once: a buffer that grows leaves its old self behind.
         let mut base64 = Zeroizing::new(Vec::with_capacity(self.body.len()));
         let mut characters = self.body.bytes();
@@ -58,7 +58,7 @@ impl Block<'_> {
 }
 
 /// Writes one block.
-pub(super) fn write(label: &str, der: &[u8]) -> Secret {
+pub(in crate::oauth) fn write(label: &str, der: &[u8]) -> Secret {
     let mut base64 = Zeroizing::new(String::with_capacity(der.len().div_ceil(3) * 4));
     STANDARD.encode_string(der, &mut base64);
     let lines = base64.len().div_ceil(LINE_BYTES);

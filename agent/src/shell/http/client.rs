@@ -9,10 +9,11 @@
 use std::fs;
 use std::path::Path;
 
-use reqwest::{Certificate, Client, ClientBuilder, NoProxy, Proxy, redirect, retry, tls};
+use reqwest::{Certificate, Client, ClientBuilder, Identity, NoProxy, Proxy, redirect, retry, tls};
 use url::Url;
 
 use crate::config::Network;
+use crate::oauth::certificate::ClientCertificate;
 use crate::oauth::origin::Origin;
 use crate::shell::http::Limits;
 use crate::shell::http::error::{Fault, TlsFault, find};
@@ -27,6 +28,28 @@ const NEVER_PROXIED: &str = "localhost,127.0.0.0/8,::1";
 
 /// A client for https, that trusts this machine's authorities and the profile's own. Reads files.
 pub(super) fn secure(network: &Network, limits: &Limits) -> Result<Client, Fault> {
+    builder(network, limits)?.build().map_err(|error| unbuilt(network, error))
+}
+
+/// The same that shows a certificate to whoever asks for one. What reqwest and rustls hold of its key
+/// goes with the client.
+pub(super) fn showing(
+    certificate: &ClientCertificate,
+    network: &Network,
+    limits: &Limits,
+) -> Result<Client, Fault> {
+    let unfit = |error: &reqwest::Error| {
+        let reason = find::<rustls::Error>(error).map(ToString::to_string);
+        Fault::ClientCertificate(reason.unwrap_or_else(|| "it is not whole".to_owned()))
+    };
+    let pem = certificate.bundle().expose().as_bytes();
+    let identity = Identity::from_pem(pem).map_err(|error| unfit(&error))?;
+    let built = builder(network, limits)?.identity(identity).build();
+    // What is wrong without it too is not blamed on the certificate.
+    built.map_err(|error| secure(network, limits).err().unwrap_or_else(|| unfit(&error)))
+}
+
+fn builder(network: &Network, limits: &Limits) -> Result<ClientBuilder, Fault> {
     let mut builder = common(limits).https_only(true).tls_version_min(tls::Version::TLS_1_2);
     if let Some(path) = &network.ca_file {
         builder = builder.tls_certs_merge(authorities(path)?);
@@ -37,13 +60,17 @@ pub(super) fn secure(network: &Network, limits: &Limits) -> Result<Client, Fault
         let proxy = Proxy::all(proxy_url(proxy)?).map_err(|_| Fault::ProxySetting)?;
         builder = builder.proxy(proxy.no_proxy(NoProxy::from_string(&bypassed)));
     }
-    builder.build().map_err(|error| match (&network.ca_file, find::<rustls::Error>(&error)) {
+    Ok(builder)
+}
+
+fn unbuilt(network: &Network, error: reqwest::Error) -> Fault {
+    match (&network.ca_file, find::<rustls::Error>(&error)) {
         (Some(path), Some(reason)) => {
             Fault::CaFile { path: path.clone(), reason: reason.to_string() }
         }
         (_, Some(reason)) => Fault::Tls(TlsFault::Other(reason.to_string())),
         (_, None) => Fault::Tls(TlsFault::Other(error.without_url().to_string())),
-    })
+    }
 }
 
 /// A client for addresses of this machine. It trusts no authority, so it loads none.
@@ -104,13 +131,38 @@ pub(super) fn proxy_for(network: &Network, target: &Url) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use tokctl_proto::{ProfileName, Secret};
+
     use super::*;
+    use crate::oauth::certificate::{TLS_CERTIFICATE, TLS_KEY};
 
     fn network(proxy: &str, no_proxy: &[&str]) -> Network {
         Network {
             proxy: Some(proxy.into()),
             no_proxy: no_proxy.iter().map(|&entry| entry.to_owned()).collect(),
             ..Network::default()
+        }
+    }
+
+    #[test]
+    fn a_certificate_with_another_key_is_named() {
+        const CERTIFICATE: &str = include_str!("../../oauth/jose/key/samples/certificate.pem");
+        const ITS_KEY: &str = include_str!("../../oauth/jose/key/samples/p256_sec1.pem");
+        const OTHER_KEY: &str = include_str!("../../oauth/jose/key/samples/ed25519_pkcs8.pem");
+        let missing = Network { ca_file: Some("/nonexistent.pem".into()), ..Network::default() };
+        let profile = ProfileName::parse("acme").unwrap();
+        for (key, network, fits, blamed) in [
+            (ITS_KEY, &Network::default(), true, false),
+            (OTHER_KEY, &Network::default(), false, true),
+            (OTHER_KEY, &missing, false, false),
+        ] {
+            let secrets = [(TLS_CERTIFICATE, CERTIFICATE), (TLS_KEY, key)]
+                .map(|(name, text)| (name.to_owned(), Secret::new(text.to_owned())));
+            let held = ClientCertificate::of(&profile, "client_credentials", &secrets.into());
+            let made = showing(&held.unwrap().unwrap(), network, &Limits::default());
+            assert_eq!(made.is_ok(), fits);
+            let is_blamed = matches!(made, Err(Fault::ClientCertificate(_)));
+            assert_eq!(is_blamed, blamed, "{:?}", made.err());
         }
     }
 

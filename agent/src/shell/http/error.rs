@@ -48,6 +48,10 @@ pub enum Fault {
         path: PathBuf,
         reason: String,
     },
+    /// The profile's own certificate cannot be shown.
+    ClientCertificate(String),
+    /// It was to be shown where nobody looks.
+    CertificateInTheClear,
     /// The proxy, by its origin, gave no connection.
     Proxy(String),
     /// The setting is no URL of a proxy.
@@ -73,6 +77,9 @@ pub enum TlsFault {
     OtherName,
     Expired,
     NotYetValid,
+    /// The server does not take the certificate that was shown, or wants one and was shown none: its
+    /// alert (RFC 8446 section 6.2).
+    ClientRefused(String),
     /// In rustls's words, safe to show.
     Other(String),
 }
@@ -83,9 +90,10 @@ impl Fault {
         error: &reqwest::Error,
         limits: &super::Limits,
         proxy: Option<String>,
+        shows_certificate: bool,
     ) -> Self {
         if let Some(tls) = find::<rustls::Error>(error) {
-            return Self::Tls(TlsFault::of(tls));
+            return Self::Tls(TlsFault::of(tls, shows_certificate));
         }
         if error.is_timeout() && error.is_connect() {
             return Self::ConnectTimeout(limits.connect);
@@ -130,6 +138,12 @@ impl Fault {
             Self::CaFile { path, reason } => {
                 return format!("cannot use ca_file {}: {}", path.display(), shown(reason));
             }
+            Self::ClientCertificate(reason) => {
+                return format!("cannot use the stored certificate and its key: {}", shown(reason));
+            }
+            Self::CertificateInTheClear => {
+                return format!("{at} is not https, and a certificate is shown over TLS alone");
+            }
             Self::ProxySetting => {
                 return "`proxy` is no URL such as http://proxy.example:3128".to_owned();
             }
@@ -157,7 +171,7 @@ impl Fault {
             | Self::Broken
             | Self::LoopbackOwner { .. } => Cause::Provider,
             // Another profile may trust another authority.
-            Self::Tls(TlsFault::UnknownIssuer) => Cause::Other,
+            Self::Tls(TlsFault::UnknownIssuer | TlsFault::ClientRefused(_)) => Cause::Other,
             Self::Tls(_) => Cause::Provider,
             _ => Cause::Other,
         }
@@ -166,9 +180,13 @@ impl Fault {
     fn kind(&self) -> Kind {
         match self {
             Self::TooLarge(_) => Kind::ProviderFailed,
-            Self::CaFile { .. } | Self::ProxySetting | Self::PlainHttp { .. } | Self::Header(_) => {
-                Kind::ConfigInvalid
-            }
+            Self::CaFile { .. }
+            | Self::CertificateInTheClear
+            | Self::ProxySetting
+            | Self::PlainHttp { .. }
+            | Self::Header(_) => Kind::ConfigInvalid,
+            Self::ClientCertificate(_) => Kind::SecretRequired,
+            Self::Tls(TlsFault::ClientRefused(_)) => Kind::ProviderRefused,
             Self::LoopbackOwner { .. } => Kind::WrongUser,
             Self::LoopbackTable(_) => Kind::Machine,
             _ => Kind::ProviderUnreachable,
@@ -181,6 +199,9 @@ impl Fault {
                 "if the provider has a certificate authority of its own, run `tokctl set {profile} ca_file=\u{2026}`"
             )),
             Self::Tls(TlsFault::NotYetValid) => Some("compare `date` with a clock".to_owned()),
+            Self::ClientCertificate(_) | Self::Tls(TlsFault::ClientRefused(_)) => {
+                Some(set_certificate(profile))
+            }
             Self::CaFile { .. } => Some(format!("run `tokctl set {profile} ca_file=\u{2026}`")),
             Self::ProxySetting => Some(format!("run `tokctl set {profile} proxy=\u{2026}`")),
             Self::PlainHttp { is_loopback: true } => {
@@ -197,7 +218,8 @@ impl HttpError {
     pub fn trouble(&self, profile: &ProfileName) -> Trouble {
         let kind = self.fault.kind();
         let class = match kind {
-            Kind::ConfigInvalid => Class::Permanent,
+            Kind::ConfigInvalid | Kind::ProviderRefused => Class::Permanent,
+            Kind::SecretRequired => Class::LoginRequired,
             _ => Class::Retry,
         };
         let mut failure = Failure::new(kind, self.to_string()).of(profile);
@@ -206,8 +228,33 @@ impl HttpError {
     }
 }
 
+/// The certificate and its key belong together, so both are stored anew.
+fn set_certificate(profile: &ProfileName) -> String {
+    format!(
+        "run `tokctl set-secret {profile} --name tls_certificate` and \
+         `tokctl set-secret {profile} --name tls_key`"
+    )
+}
+
+/// What a server says of the certificate that a client shows, or of the one it misses.
+fn is_about_the_client(alert: rustls::AlertDescription, shows_certificate: bool) -> bool {
+    use rustls::AlertDescription as Alert;
+    match alert {
+        Alert::CertificateRequired => true,
+        // Said to a client that shows none, these would be about something else.
+        Alert::BadCertificate
+        | Alert::UnsupportedCertificate
+        | Alert::CertificateRevoked
+        | Alert::CertificateExpired
+        | Alert::CertificateUnknown
+        | Alert::UnknownCA
+        | Alert::AccessDenied => shows_certificate,
+        _ => false,
+    }
+}
+
 impl TlsFault {
-    fn of(error: &rustls::Error) -> Self {
+    fn of(error: &rustls::Error, shows_certificate: bool) -> Self {
         use rustls::CertificateError as Certificate;
         match error {
             rustls::Error::InvalidCertificate(certificate) => match certificate {
@@ -221,6 +268,11 @@ impl TlsFault {
                 }
                 other => Self::Other(shown(&other.to_string())),
             },
+            rustls::Error::AlertReceived(alert)
+                if is_about_the_client(*alert, shows_certificate) =>
+            {
+                Self::ClientRefused(format!("{alert:?}"))
+            }
             other => Self::Other(shown(&other.to_string())),
         }
     }
@@ -233,6 +285,9 @@ impl TlsFault {
             Self::OtherName => "its certificate is for another host name".to_owned(),
             Self::Expired => "its certificate has expired".to_owned(),
             Self::NotYetValid => "its certificate is not valid yet".to_owned(),
+            Self::ClientRefused(alert) => {
+                format!("it does not take the certificate that it was shown, or none ({alert})")
+            }
             Self::Other(text) => format!("TLS failed ({text})"),
         }
     }

@@ -3,7 +3,8 @@
 //! Redirects are not followed, not even for a GET, and nothing is repeated here: whether to try
 //! again is core's to say. A reply is at most 1 MiB and there within 30 s. Clients are made when
 //! they are first needed, since an agent that only serves should not carry a list of authorities
-//! around. What we hold of a request and a reply is wiped; the buffers inside hyper and rustls are
+//! around; one that shows a certificate is made for its request alone, so that the key is not kept
+//! longer than it is used. What we hold of a request and a reply is wiped; the buffers inside hyper and rustls are
 //! theirs and are not.
 
 mod client;
@@ -33,6 +34,7 @@ pub use metadata::{MetadataCache, Undiscovered, other_issuer};
 use crate::clock;
 use crate::config::Network;
 use crate::oauth::buffer::Buffer;
+use crate::oauth::certificate::ClientCertificate;
 use crate::oauth::message::{HttpReply, HttpRequest, Method};
 use crate::oauth::origin::Origin;
 
@@ -100,9 +102,20 @@ impl Http {
         request: HttpRequest,
         sent_at: WallMs,
     ) -> Result<HttpReply, HttpError> {
+        self.send_as(None, network, request, sent_at).await
+    }
+
+    /// The same on a connection that shows a certificate (RFC 8705).
+    pub async fn send_as(
+        &self,
+        certificate: Option<&ClientCertificate>,
+        network: &Network,
+        request: HttpRequest,
+        sent_at: WallMs,
+    ) -> Result<HttpReply, HttpError> {
         let at = Origin::of(&request.url)
             .map_or_else(|| format!("{}:", request.url.scheme()), |origin| origin.to_string());
-        let exchanged = self.exchange(network, request, sent_at).await;
+        let exchanged = self.exchange(certificate, network, request, sent_at).await;
         exchanged.map_err(|(fault, reached)| HttpError { at, fault, reached })
     }
 
@@ -113,18 +126,25 @@ impl Http {
 
     async fn exchange(
         &self,
+        certificate: Option<&ClientCertificate>,
         network: &Network,
         request: HttpRequest,
         sent_at: WallMs,
     ) -> Result<HttpReply, (Fault, Reached)> {
         let proxy = client::proxy_for(network, &request.url);
-        let prepared = self.prepare(network, request, sent_at).await;
+        let prepared = self.prepare(certificate, network, request, sent_at).await;
         let (client, request) = prepared.map_err(|fault| (fault, Reached::Nobody))?;
-        let fault =
-            |error: reqwest::Error| Fault::of(&error.without_url(), &self.limits, proxy.clone());
+        let shows_certificate = certificate.is_some();
+        let fault = |error: reqwest::Error| {
+            Fault::of(&error.without_url(), &self.limits, proxy.clone(), shows_certificate)
+        };
         let mut response = client.execute(request).await.map_err(|error| {
             let reached = error::reached(&error);
-            (fault(error), reached)
+            match fault(error) {
+                // The server ended the handshake, so it has read no request.
+                fault @ Fault::Tls(TlsFault::ClientRefused(_)) => (fault, Reached::Nobody),
+                fault => (fault, reached),
+            }
         })?;
         let received_at = clock::now().wall;
         let too_large = (Fault::TooLarge(self.limits.body_bytes), Reached::Perhaps);
@@ -153,12 +173,20 @@ impl Http {
     /// Everything before the first byte goes to anybody.
     async fn prepare(
         &self,
+        certificate: Option<&ClientCertificate>,
         network: &Network,
         request: HttpRequest,
         now: WallMs,
     ) -> Result<(reqwest::Client, reqwest::Request), Fault> {
-        match request.url.scheme() {
-            "https" => {
+        match (request.url.scheme(), certificate) {
+            ("https", Some(certificate)) => {
+                let (limits, network) = (self.limits.clone(), network.clone());
+                let certificate = certificate.clone();
+                let client = made(move || client::showing(&certificate, &network, &limits)).await?;
+                Ok((client, outgoing(request)?))
+            }
+            (_, Some(_)) => Err(Fault::CertificateInTheClear),
+            ("https", None) => {
                 let client = self.client(Route::Secure(network.clone()), now).await?;
                 Ok((client, outgoing(request)?))
             }
@@ -171,8 +199,7 @@ impl Http {
         }
     }
 
-    /// The client of a route: a kept one, or one made on a blocking thread, since it reads every
-    /// authority of this machine.
+    /// The client of a route: a kept one, or one that is made.
     async fn client(&self, route: Route, now: WallMs) -> Result<reqwest::Client, Fault> {
         let ca_file = match &route {
             Route::Plain => None,
@@ -182,11 +209,11 @@ impl Http {
             return Ok(client);
         }
         let (limits, making) = (self.limits.clone(), route.clone());
-        let made = tokio::task::spawn_blocking(move || match making {
+        let client = made(move || match making {
             Route::Plain => Ok(client::plain(&limits)),
             Route::Secure(network) => client::secure(&network, &limits),
-        });
-        let client = made.await.expect("making a client does not panic")?;
+        })
+        .await?;
         self.keep(route, Kept { client: client.clone(), made_at: now, ca_file });
         Ok(client)
     }
@@ -213,6 +240,13 @@ impl std::fmt::Debug for Http {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Http").field("limits", &self.limits).finish_non_exhaustive()
     }
+}
+
+/// A client, made on a blocking thread, since it reads every authority of this machine.
+async fn made(
+    make: impl FnOnce() -> Result<reqwest::Client, Fault> + Send + 'static,
+) -> Result<reqwest::Client, Fault> {
+    tokio::task::spawn_blocking(make).await.expect("making a client does not panic")
 }
 
 fn stamp(path: &Path) -> Option<Stamp> {

@@ -2,6 +2,27 @@
 
 use super::*;
 
+const SET_CERTIFICATE: &str = "run `tokctl set-secret acme --name tls_certificate` and \
+    `tokctl set-secret acme --name tls_key`";
+
+#[test]
+fn an_alert_about_a_certificate_is_the_clients_where_it_showed_one() {
+    use rustls::AlertDescription as Alert;
+    for (alert, with_one, without) in [
+        (Alert::CertificateRequired, true, true),
+        (Alert::UnknownCA, true, false),
+        (Alert::CertificateExpired, true, false),
+        (Alert::HandshakeFailure, false, false),
+        (Alert::InternalError, false, false),
+    ] {
+        for (shows_certificate, about_it) in [(true, with_one), (false, without)] {
+            let fault = TlsFault::of(&rustls::Error::AlertReceived(alert), shows_certificate);
+            let is_refused = matches!(fault, TlsFault::ClientRefused(_));
+            assert_eq!(is_refused, about_it, "{alert:?} {shows_certificate}");
+        }
+    }
+}
+
 #[test]
 fn every_fault_says_what_happened_and_what_to_type() {
     let second = Duration::from_secs(1);
@@ -59,6 +80,30 @@ fn every_fault_says_what_happened_and_what_to_type() {
             None,
         ),
         (
+            Fault::Tls(TlsFault::ClientRefused("UnknownCA".into())),
+            Class::Permanent,
+            Kind::ProviderRefused,
+            format!(
+                "{reach}it does not take the certificate that it was shown, or none (UnknownCA)"
+            ),
+            Some(SET_CERTIFICATE),
+        ),
+        (
+            Fault::ClientCertificate("keys may not be consistent".into()),
+            Class::LoginRequired,
+            Kind::SecretRequired,
+            "cannot use the stored certificate and its key: keys may not be consistent".to_owned(),
+            Some(SET_CERTIFICATE),
+        ),
+        (
+            Fault::CertificateInTheClear,
+            Class::Permanent,
+            Kind::ConfigInvalid,
+            "https://acme.example:443 is not https, and a certificate is shown over TLS alone"
+                .to_owned(),
+            None,
+        ),
+        (
             Fault::TooLarge(1024 * 1024),
             Class::Retry,
             Kind::ProviderFailed,
@@ -111,6 +156,9 @@ fn what_one_profile_trusts_is_not_the_provider_being_down() {
         (Fault::Tls(TlsFault::Expired), true),
         (Fault::LoopbackOwner { uid: 1 }, true),
         (Fault::Tls(TlsFault::UnknownIssuer), false),
+        (Fault::Tls(TlsFault::ClientRefused("UnknownCA".into())), false),
+        (Fault::ClientCertificate("no".into()), false),
+        (Fault::CertificateInTheClear, false),
         (Fault::Proxy("http://p.example:80".into()), false),
         (Fault::ProxySetting, false),
         (Fault::CaFile { path: "/ca.pem".into(), reason: "no".into() }, false),
@@ -133,7 +181,7 @@ fn the_reason_is_found_below_an_io_error() {
     ] {
         let inner = io::Error::other(rustls::Error::InvalidCertificate(certificate));
         let outer = io::Error::other(inner);
-        assert_eq!(find::<rustls::Error>(&outer).map(TlsFault::of), Some(fault));
+        assert_eq!(find::<rustls::Error>(&outer).map(|it| TlsFault::of(it, true)), Some(fault));
     }
     assert!(find::<rustls::Error>(&io::Error::other("no")).is_none());
 }
