@@ -126,12 +126,52 @@ fn add_asks_for_everything_and_ends_with_a_token() {
 }
 
 #[test]
-fn remove_asks_and_takes_no_for_an_answer() {
-    scene(THERE, |home, _| {
-        let mut person = Person::runs(home, &["remove", "acme"], &[]);
-        person.sees("remove acme with its secrets and tokens? [y/N] ").types("\n");
-        assert_eq!(person.ends().code(), Some(130));
-    });
+fn what_cannot_be_taken_back_is_asked_for_and_no_is_an_answer() {
+    for (command, question) in [
+        (
+            &["revoke", "acme"][..],
+            "revoke the access token of acme at its provider? Whoever uses it is refused [y/N] ",
+        ),
+        (&["logout", "acme"], "revoke the tokens of acme at its provider and forget them? [y/N] "),
+        (
+            &["logout", "acme", "--local"],
+            "forget the tokens of acme, without a word to its provider? [y/N] ",
+        ),
+        (
+            &["remove", "acme"],
+            "revoke the tokens of acme at its provider, and remove it with its secrets? [y/N] ",
+        ),
+        (
+            &["remove", "acme", "--local"],
+            "remove acme with its secrets and tokens, without a word to its provider? [y/N] ",
+        ),
+    ] {
+        scene(THERE, |home, _| {
+            let mut person = Person::runs(home, command, &[]);
+            person.sees(question).types("\n");
+            assert_eq!(person.ends().code(), Some(130), "{command:?}");
+        });
+    }
+}
+
+#[test]
+fn a_purge_wants_the_word() {
+    for (typed, does) in [("purge\n", true), ("y\n", false), ("yes\n", false), ("\n", false)] {
+        let script = match does {
+            true => format!(
+                "{}\n{}",
+                r#"> {"purge":{"interactive":true}}"#, r#"< {"done":{"said":{"text":"removed"}}}"#
+            ),
+            false => String::new(),
+        };
+        scene(&script, |home, _| {
+            let mut person = Person::runs(home, &["purge"], &[]);
+            person.sees("this revokes every token at its provider, and then removes\r\n");
+            person.sees("and ends the agent. No secret in there can be got back.\r\n");
+            person.sees("type `purge` to do that: ").types(typed);
+            assert_eq!(person.ends().code(), Some(if does { 0 } else { 130 }), "{typed:?}");
+        });
+    }
 }
 
 #[test]

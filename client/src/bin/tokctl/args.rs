@@ -9,9 +9,14 @@ use tokctl_client::proto::time::parse_duration;
 use crate::cmd::add::AddArgs;
 use crate::cmd::agent::AgentCommand;
 use crate::cmd::init::InitArgs;
+use crate::cmd::inspect::InspectArgs;
+use crate::cmd::logout::LogoutArgs;
 use crate::cmd::passwd::PasswdArgs;
+use crate::cmd::purge::PurgeArgs;
 use crate::cmd::refresh::RefreshArgs;
+use crate::cmd::remove::RemoveArgs;
 use crate::cmd::report::ReportArgs;
+use crate::cmd::revoke::RevokeArgs;
 use crate::cmd::set_secret::SetSecretArgs;
 use crate::cmd::status::StatusArgs;
 use crate::cmd::unlock::UnlockArgs;
@@ -106,6 +111,10 @@ pub(crate) enum Command {
     Refresh(RefreshArgs),
     /// Tell what an API said to a token: 401, 403 or 429
     Report(ReportArgs),
+    /// Revoke an access token at its provider
+    Revoke(RevokeArgs),
+    /// Revoke and forget all tokens of a profile; its client secret stays
+    Logout(LogoutArgs),
     /// List the profiles
     List,
     /// Show the settings of a profile, and which secrets it has
@@ -114,13 +123,17 @@ pub(crate) enum Command {
     Edit,
     /// Give a profile another name
     Rename(RenameArgs),
-    /// Remove a profile with its secrets and tokens
-    Remove(ProfileArgs),
+    /// Log out of a profile and remove it with its secrets
+    Remove(RemoveArgs),
+    /// Log out of everything and remove it all: configuration, vault and state
+    Purge(PurgeArgs),
     /// Show what the token of every profile is doing
     Status(StatusArgs),
     /// Tell what a profile's last attempts were, and what happens next
     #[command(after_help = WHY_EXAMPLES)]
     Why(ProfileArgs),
+    /// Show what a token says of itself, and what its provider says of it
+    Inspect(InspectArgs),
     /// Seal the vault: keys and tokens leave the agent's memory
     Lock,
     /// Open the vault

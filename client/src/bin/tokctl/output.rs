@@ -66,6 +66,11 @@ impl Output {
         }
     }
 
+    /// Something that must be known before a question is answered; said even with `-q`.
+    pub(crate) fn notice(&self, line: &str) {
+        self.stderr(&safe(line));
+    }
+
     /// Something to act on; said even with `-q`.
     pub(crate) fn warn(&self, text: &str) {
         for line in text.lines() {

@@ -2,17 +2,22 @@
 
 pub(crate) mod add;
 pub(crate) mod agent;
+mod consent;
 mod edit;
 pub(crate) mod get;
 mod help;
 pub(crate) mod init;
+pub(crate) mod inspect;
 mod list;
 mod lock;
+pub(crate) mod logout;
 pub(crate) mod passwd;
+pub(crate) mod purge;
 pub(crate) mod refresh;
-mod remove;
+pub(crate) mod remove;
 mod rename;
 pub(crate) mod report;
+pub(crate) mod revoke;
 mod set;
 pub(crate) mod set_secret;
 mod show;
@@ -33,13 +38,17 @@ pub(crate) fn run(command: Command, session: &Session) -> Result<(), Stop> {
         Command::Get(args) => get::run(args, session),
         Command::Refresh(args) => refresh::run(args, session),
         Command::Report(args) => report::run(args, session),
+        Command::Revoke(args) => revoke::run(&args, session),
+        Command::Logout(args) => logout::run(&args, session),
         Command::List => list::run(session),
         Command::Show(args) => show::run(&args, session),
         Command::Edit => edit::run(session),
         Command::Rename(args) => rename::run(&args, session),
         Command::Remove(args) => remove::run(&args, session),
+        Command::Purge(args) => purge::run(&args, session),
         Command::Status(args) => status::run(&args, session),
         Command::Why(args) => why::run(&args, session),
+        Command::Inspect(args) => inspect::run(&args, session),
         Command::Lock => lock::run(session),
         Command::Unlock(args) => unlock::run(&args, session),
         Command::Passwd(args) => passwd::run(&args, session),
