@@ -55,6 +55,16 @@ fn grants_with(name: &str) -> Option<&'static [&'static str]> {
     })
 }
 
+/// Whether a key means something with a grant.
+pub(super) fn fits(grant: &str, name: &str) -> bool {
+    with_grant(grant, name).is_none()
+}
+
+/// Whether a key means something with a pool.
+pub(super) fn fits_pool(name: &str) -> bool {
+    beside_pool(name).is_none()
+}
+
 /// Refuses the first key that means nothing beside the others. A profile that has neither a grant
 /// nor a pool is not looked at.
 pub(super) fn check(section: &Section<'_>) -> Result<(), ConfigError> {

@@ -1,6 +1,6 @@
 //! config.toml: text in, checked profiles out; and edits that leave comments where they are.
 //!
-//! `parse` reads, with `section` for shapes, `misplaced` for keys that mean nothing together, and
+//! `layer` puts a profile over its `preset`; `parse` reads that, with `section` for shapes, `misplaced` for keys that mean nothing together, and
 //! `check`, `address`, `policy`, `pool`, `rate`, `subject` and `template` for rules; `edit` changes text, with
 //! `typed` for values and `layout` for comments; `excerpt` makes a text of what was read; `file` and `watch` are the only ones that touch the
 //! disk.
@@ -12,6 +12,7 @@ mod error;
 mod excerpt;
 mod failure;
 pub mod file;
+mod layer;
 mod layout;
 mod line_ends;
 mod links;
@@ -19,6 +20,7 @@ mod misplaced;
 mod parse;
 mod policy;
 mod pool;
+pub mod preset;
 pub mod profile;
 mod rate;
 mod section;

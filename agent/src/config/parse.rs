@@ -12,6 +12,7 @@ use tokctl_proto::setting::{self, find};
 use toml_edit::{Document, Item, TableLike};
 
 use super::error::{Broken, ConfigError, suggestion};
+use super::layer::Layered;
 use super::policy::policy;
 use super::profile::HEADER_DEFAULT;
 use super::section::{Section, key_offset};
@@ -41,23 +42,21 @@ pub fn parse(text: &str) -> Result<Config, ConfigError> {
     let mut profiles = BTreeMap::new();
     let mut pools = Vec::new();
     let mut dependent = Vec::new();
-    if let Some(item) = root.get("profiles") {
-        let offset = key_offset(root, "profiles");
-        let tables = table_of(text, offset, "profiles", item)?;
-        for (name, item) in tables.iter() {
-            let offset = key_offset(tables, name);
-            let table = table_of(text, offset, &format!("profiles.{}", shown(name)), item)?;
-            let name = ProfileName::parse(name)
-                .map_err(|error| ConfigError::at(text, offset, Broken::new(error.to_string())))?;
-            let section = Section::read(text, offset, "a profile", table, setting::PROFILE)?;
-            let profile = profile(name.clone(), &section, &network)?;
-            if matches!(profile.grant, Grant::Pool(_)) {
-                pools.push(section);
-            } else if profile.grant.subject().is_some() {
-                dependent.push((name.clone(), section));
-            }
-            profiles.insert(name, profile);
+    let layered = match root.get("profiles") {
+        Some(item) => layered(text, root, item)?,
+        None => Vec::new(),
+    };
+    for (name, offset, layered) in &layered {
+        let (table, origins) = (layered.table(), layered.origins());
+        let settings = setting::PROFILE;
+        let section = Section::read(text, *offset, "a profile", table, settings, origins)?;
+        let profile = profile(name.clone(), &section, &network)?;
+        if matches!(profile.grant, Grant::Pool(_)) {
+            pools.push(section);
+        } else if profile.grant.subject().is_some() {
+            dependent.push((name.clone(), section));
         }
+        profiles.insert(name.clone(), profile);
     }
     for section in &pools {
         pool::check_members(section, &profiles)?;
@@ -66,6 +65,23 @@ pub fn parse(text: &str) -> Result<Config, ConfigError> {
         subject::check(section, name, &profiles)?;
     }
     Ok(Config { network, profiles })
+}
+
+/// The tables of all profiles, each over its preset.
+fn layered<'a>(
+    text: &str,
+    root: &dyn TableLike,
+    item: &'a Item,
+) -> Result<Vec<(ProfileName, usize, Layered<'a>)>, ConfigError> {
+    let tables = table_of(text, key_offset(root, "profiles"), "profiles", item)?;
+    let read = |(name, item): (&'a str, &'a Item)| {
+        let offset = key_offset(tables, name);
+        let table = table_of(text, offset, &format!("profiles.{}", shown(name)), item)?;
+        let name = ProfileName::parse(name)
+            .map_err(|error| ConfigError::at(text, offset, Broken::new(error.to_string())))?;
+        Ok((name, offset, Layered::read(text, offset, table)?))
+    };
+    tables.iter().map(read).collect()
 }
 
 fn unknown_table(name: &str) -> Broken {
@@ -93,7 +109,7 @@ fn table_of<'a>(
 fn agent(text: &str, root: &dyn TableLike, item: &Item) -> Result<Network, ConfigError> {
     let offset = key_offset(root, "agent");
     let table = table_of(text, offset, "agent", item)?;
-    let section = Section::read(text, offset, "[agent]", table, setting::AGENT)?;
+    let section = Section::read(text, offset, "[agent]", table, setting::AGENT, None)?;
     let no_proxy: Vec<Vec<String>> = section.all_checked("no_proxy", check::no_proxy)?;
     Ok(Network {
         ca_file: section.checked("ca_file", check::ca_file)?,

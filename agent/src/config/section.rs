@@ -12,6 +12,7 @@ use tokctl_proto::token::SET_VALUES_MAX;
 use toml_edit::{Item, TableLike, Value};
 
 use super::error::{Broken, ConfigError, key_suggestion, suggestion};
+use super::layer::Origins;
 
 /// Where text stands in the file.
 #[derive(Clone, Copy, Debug)]
@@ -26,6 +27,8 @@ pub(super) struct Section<'a> {
     /// Where the table itself stands, for what is missing in it.
     offset: usize,
     entries: BTreeMap<&'static str, Entry<'a>>,
+    /// What of it does not stand in the file.
+    origins: Option<&'a Origins>,
 }
 
 struct Entry<'a> {
@@ -51,20 +54,31 @@ impl<'a> Section<'a> {
         title: &str,
         table: &'a dyn TableLike,
         settings: &'static [Setting],
+        origins: Option<&'a Origins>,
     ) -> Result<Self, ConfigError> {
-        let mut section = Self { text, offset, entries: BTreeMap::new() };
+        let mut section = Self { text, offset, entries: BTreeMap::new(), origins };
         for (name, item) in table.iter() {
-            let offset = key_offset(table, name);
+            let offset = section.place(name).unwrap_or_else(|| key_offset(table, name));
             let Some(setting) = find(settings, name) else {
                 let known = settings.iter().map(|setting| setting.name);
                 let broken = Broken::new(format!("is not a key of {title}"));
                 return Err(section.refuse(offset, name, broken.hint(key_suggestion(name, known))));
             };
-            let content = content(item, offset, setting.shape)
+            let mut content = content(item, offset, setting.shape)
                 .map_err(|(offset, broken)| section.refuse(offset, name, broken))?;
+            if let Content::Pairs(pairs) = &mut content {
+                for (entry, spot) in pairs {
+                    spot.offset = section.place(&format!("{name}.{entry}")).unwrap_or(spot.offset);
+                }
+            }
             section.entries.insert(setting.name, Entry { offset, content });
         }
         Ok(section)
+    }
+
+    /// Where that can be changed which does not stand in the file.
+    fn place(&self, name: &str) -> Option<usize> {
+        self.origins?.get(name).map(|origin| origin.offset)
     }
 
     /// Where a key stands, if it is there.
@@ -145,7 +159,10 @@ impl<'a> Section<'a> {
     }
 
     pub(super) fn refuse(&self, offset: usize, name: &str, broken: Broken) -> ConfigError {
-        ConfigError::at(self.text, offset, broken.of(name))
+        let mut broken = broken.of(name);
+        let note = self.origins.and_then(|origins| origins.note(name));
+        broken.message.extend(note);
+        ConfigError::at(self.text, offset, broken)
     }
 
     /// Something that the whole table lacks.
