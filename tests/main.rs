@@ -15,6 +15,7 @@ mod e2e {
     mod refresh_token;
     mod renewal;
     mod resource;
+    mod revoke;
     mod tls;
 }
 

@@ -5,6 +5,7 @@
 
 pub mod bin;
 pub mod ca;
+pub mod gate;
 pub mod home;
 pub mod http;
 pub mod idp;

@@ -126,7 +126,7 @@ pub(super) async fn end(
     let mut warnings = words::left(&name, &outcome, clock::now().wall);
     warnings.extend(words::later(&name, &outcome));
     let Outcome { revoked, later, trouble, .. } = outcome;
-    let tokens = later.len();
+    let tokens = words::count(&later);
     let job = move |worker: &mut Worker| {
         let laid = match &warrant {
             Some(warrant) => bury::bury(worker, warrant, &later)?,

@@ -8,19 +8,30 @@ use tokctl_proto::{ProfileName, WallMs};
 use super::{Doomed, Left, Outcome};
 use crate::oauth::about_token::TokenKind;
 
-/// `the access token`, `the refresh token and 2 access tokens`; tokens of each kind in one word.
+/// `the access token`, `the refresh token and 2 access tokens`. To a person a profile has one refresh token, though
+/// the one before it may be kept behind it.
 pub(in crate::shell) fn named(tokens: &[Doomed]) -> String {
-    let of = |kind| tokens.iter().filter(|token| token.kind == kind).count();
-    let kinds = [TokenKind::Refresh, TokenKind::Access];
-    let named: Vec<String> = kinds
-        .into_iter()
-        .filter_map(|kind| match of(kind) {
-            0 => None,
-            1 => Some(format!("the {}", kind.name())),
-            count => Some(format!("{count} {}s", kind.name())),
-        })
-        .collect();
+    let refresh = has_refresh_token(tokens).then(|| "the refresh token".to_owned());
+    let access = match access_tokens(tokens) {
+        0 => None,
+        1 => Some("the access token".to_owned()),
+        count => Some(format!("{count} access tokens")),
+    };
+    let named: Vec<String> = refresh.into_iter().chain(access).collect();
     named.join(" and ")
+}
+
+/// How many there are to a person.
+pub(in crate::shell) fn count(tokens: &[Doomed]) -> usize {
+    usize::from(has_refresh_token(tokens)) + access_tokens(tokens)
+}
+
+fn has_refresh_token(tokens: &[Doomed]) -> bool {
+    tokens.iter().any(|token| token.kind == TokenKind::Refresh)
+}
+
+fn access_tokens(tokens: &[Doomed]) -> usize {
+    tokens.iter().filter(|token| token.kind == TokenKind::Access).count()
 }
 
 /// `1 token`, `2 tokens`.
@@ -31,15 +42,16 @@ pub(in crate::shell) fn counted(count: usize) -> String {
     }
 }
 
-/// Until when tokens live that nobody revokes: ` for another 9m`, or ` until the provider ends it`.
+/// Until when tokens live that nobody revokes: `lives for another 9m`, or `lives until the provider ends it`.
 fn alive(tokens: &[Doomed], now: WallMs) -> String {
-    let verb = if tokens.len() == 1 { "lives" } else { "live" };
+    let is_one = count(tokens) == 1;
+    let verb = if is_one { "lives" } else { "live" };
     let ends: Option<Vec<Duration>> =
         tokens.iter().map(|token| token.expires_at.map(|at| at.since(now))).collect();
     match ends.and_then(|ends| ends.into_iter().max()) {
-        Some(longest) if tokens.len() == 1 => format!("{verb} for another {}", Spoken(longest)),
+        Some(longest) if is_one => format!("{verb} for another {}", Spoken(longest)),
         Some(longest) => format!("{verb} for up to another {}", Spoken(longest)),
-        None if tokens.len() == 1 => format!("{verb} until the provider ends it"),
+        None if is_one => format!("{verb} until the provider ends it"),
         None => format!("{verb} until the provider ends them"),
     }
 }
@@ -72,7 +84,7 @@ pub(in crate::shell) fn left(name: &ProfileName, outcome: &Outcome, now: WallMs)
 /// What is revoked later, and why not now.
 pub(in crate::shell) fn later(name: &ProfileName, outcome: &Outcome) -> Option<String> {
     let trouble = outcome.trouble.as_ref().filter(|_| !outcome.later.is_empty())?;
-    let (is, can) = match outcome.later.len() {
+    let (is, can) = match count(&outcome.later) {
         1 => ("is", "it can"),
         _ => ("are", "they can"),
     };
@@ -121,7 +133,13 @@ mod tests {
                 "acme's provider has no revocation endpoint: the access token lives for another 9m",
             ),
             (
-                vec![token(Refresh, None), token(Access, Some(60)), token(Access, Some(120))],
+                vec![
+                    token(Refresh, None),
+                    // The one before it.
+                    token(Refresh, None),
+                    token(Access, Some(60)),
+                    token(Access, Some(120)),
+                ],
                 Left::NoEndpoint,
                 "acme's provider has no revocation endpoint: the refresh token and 2 access tokens \
                  live until the provider ends them",
@@ -133,7 +151,7 @@ mod tests {
                  another 2m",
             ),
             (
-                vec![token(Refresh, None)],
+                vec![token(Refresh, None), token(Refresh, None)],
                 Left::Refused("no".to_owned()),
                 "acme: no: the refresh token lives until the provider ends it",
             ),

@@ -10,7 +10,7 @@ use tokctl_core::Trouble;
 use tokctl_proto::{Failure, Kind, ProfileName};
 use tracing::{info, warn};
 
-use super::words::{counted, given_up};
+use super::words::{count, counted, given_up};
 use super::{Doomed, Outcome, Warrant, bury, revoke};
 use crate::clock;
 use crate::config;
@@ -51,7 +51,8 @@ pub(in crate::shell) fn find(worker: &Worker) -> Result<BTreeMap<EntryId, Waitin
 }
 
 fn waiting(tombstone: &Tombstone) -> Waiting {
-    Waiting { profile: tombstone.profile.clone(), tokens: tombstone.tokens.len() }
+    let tokens: Vec<Doomed> = tombstone.tokens.iter().filter_map(raised).collect();
+    Waiting { profile: tombstone.profile.clone(), tokens: count(&tokens) }
 }
 
 /// Tries one.
@@ -154,7 +155,7 @@ fn note(worker: &Worker, id: EntryId, outcome: Outcome) -> Result<Tried, Failure
     let profile = tombstone.profile.clone();
     let now = clock::now().wall;
     if !outcome.revoked.is_empty() {
-        info!(%profile, "revoked {}, put off before", counted(outcome.revoked.len()));
+        info!(%profile, "revoked {}, put off before", counted(count(&outcome.revoked)));
     }
     for line in super::words::left(&profile, &outcome, now) {
         warn!("gave a revocation up: {line}");

@@ -9,8 +9,9 @@ use crate::session::Session;
 
 #[derive(clap::Args, Debug)]
 #[command(after_help = "\
-Whoever uses the token is refused from then on. Where there is a refresh token it stays, and the next `get` has \
-another access token; `tokctl logout` ends that too. A provider that cannot be reached is told later.
+Whoever uses the token is refused from then on. The refresh token stays where there is one, and the next `get` has \
+another access token, unless the provider ends both together (RFC 7009 lets it): then a login is needed. \
+`tokctl logout` ends all. A provider that cannot be reached is told later.
 
 Examples:
   tokctl revoke acme
