@@ -9,6 +9,7 @@ use tokctl_proto::token::is_token;
 use url::{Host, Url};
 
 use super::error::Broken;
+use super::profile::RedirectUri;
 
 /// A URL that requests are sent to: no fragment (RFC 6749 section 3.2); a query is kept.
 pub(super) fn endpoint(text: &str, http_loopback: bool) -> Result<Url, Broken> {
@@ -19,10 +20,12 @@ pub(super) fn endpoint(text: &str, http_loopback: bool) -> Result<Url, Broken> {
 
 /// A redirect URI as it was registered: http to this machine (RFC 8252 section 7.3), or https, where the person
 /// pastes the address that the browser ended at.
-pub(super) fn redirect_uri(text: &str) -> Result<Url, Broken> {
+pub(super) fn redirect_uri(text: &str) -> Result<RedirectUri, Broken> {
     let url = web(text)?;
     match url.scheme() == "https" || is_loopback(&url) {
-        true => Ok(url),
+        true => {
+            RedirectUri::read(text).map_err(|error| Broken::new(format!("is not a URL: {error}")))
+        }
         false => Err(Broken::new("is plain http to another machine")
             .hint("use `http://127.0.0.1/`, with the port that was registered if there is one")),
     }
@@ -135,6 +138,31 @@ fn is_loopback(url: &Url) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_redirect_uri_is_kept_as_it_was_registered() {
+        for (text, at_port) in [
+            ("http://127.0.0.1", Some("http://127.0.0.1:7000")),
+            ("http://127.0.0.1/", Some("http://127.0.0.1:7000/")),
+            ("http://localhost/cb?x=1", Some("http://localhost:7000/cb?x=1")),
+            ("http://localhost?x=1", Some("http://localhost:7000?x=1")),
+            ("http://[::1]/cb", Some("http://[::1]:7000/cb")),
+            ("http://127.0.0.1:80/cb", Some("http://127.0.0.1:7000/cb")),
+            ("http://127.0.0.1:8400", Some("http://127.0.0.1:8400")),
+            ("http://127.0.0.1:8400/cb", Some("http://127.0.0.1:8400/cb")),
+            ("https://app.example/cb", Some("https://app.example:7000/cb")),
+            ("http://app.example/cb", None),
+            ("custom:/cb", None),
+        ] {
+            let read = redirect_uri(text);
+            assert_eq!(read.as_ref().ok().map(RedirectUri::text), at_port.map(|_| text));
+            let moved = read.ok().map(|read| read.at_port(7000));
+            assert_eq!(moved.as_ref().map(RedirectUri::text), at_port, "{text}");
+            if let Some(moved) = moved {
+                assert_eq!(moved.url().as_str(), Url::parse(moved.text()).unwrap().as_str());
+            }
+        }
+    }
 
     #[test]
     fn plain_http_is_for_an_allowed_loopback_alone() {

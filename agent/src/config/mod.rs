@@ -40,7 +40,7 @@ pub use parse::parse;
 pub use profile::{
     Algorithm, AwsRole, Body, Client, ClientAuth, Config, Endpoints, Exchange, GithubApp, Grant,
     HEADER_DEFAULT, Jwt, KeyEncoding, Login, Network, Profile, Program, Provider, Quirks,
-    ResponseShape, Step, StepBody, Steps, Subject,
+    RedirectUri, ResponseShape, Step, StepBody, Steps, Subject,
 };
 pub use template::is_secret_name;
 pub use watch::{Watch, WatchError};

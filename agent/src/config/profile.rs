@@ -257,9 +257,45 @@ impl Endpoints {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Login {
     /// As registered: loopback, with or without a port, or https, where the address is pasted.
-    pub redirect_uri: Option<Url>,
+    pub redirect_uri: Option<RedirectUri>,
     pub params: BTreeMap<String, String>,
     pub id_token_alg: Option<Algorithm>,
+}
+
+/// A redirect URI as it was registered, which providers compare as text (RFC 6749 section 3.1.2.3).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RedirectUri {
+    text: String,
+    url: Url,
+}
+
+impl RedirectUri {
+    /// Reads one that has been checked (`address::redirect_uri`).
+    pub fn read(text: &str) -> Result<Self, url::ParseError> {
+        Ok(Self { text: text.to_owned(), url: Url::parse(text)? })
+    }
+
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    pub fn url(&self) -> &Url {
+        &self.url
+    }
+
+    /// The same at this port, where it names none (RFC 8252 section 7.3).
+    pub fn at_port(&self, port: u16) -> Self {
+        let mut url = self.url.clone();
+        let with_port = self.text.split_once("://").map(|(scheme, rest)| {
+            let end = rest.find(['/', '?']).unwrap_or(rest.len());
+            let (authority, rest) = rest.split_at(end);
+            format!("{scheme}://{}:{port}{rest}", authority.trim_end_matches(":80"))
+        });
+        match (url.port(), url.set_port(Some(port)), with_port) {
+            (None, Ok(()), Some(text)) => Self { text, url },
+            _ => self.clone(),
+        }
+    }
 }
 
 /// Where a provider leaves the standards.

@@ -178,6 +178,11 @@ pub fn refused(now: WallMs, asked: &Asked<'_>, reply: &HttpReply) -> Option<Trou
     Some(Trouble { failure, reached: Reached::Answered(reply.status), ..trouble })
 }
 
+/// The id_token of a reply (OpenID Connect Core section 3.1.3.3).
+pub fn id_token(reply: &HttpReply) -> Option<Secret> {
+    Fields::read(&reply.body)?.take_secret("id_token")
+}
+
 fn trouble(
     now: WallMs,
     asked: &Asked<'_>,

@@ -5,7 +5,9 @@ use tokctl_proto::request::{self, Request};
 use tokctl_proto::{Failure, Kind, ProfileName, Secret, SecretStr, TokenKey};
 
 use super::change::{Assignment, Change};
+use super::login::Wish;
 
+mod login;
 mod report;
 mod secrets;
 #[cfg(test)]
@@ -21,6 +23,7 @@ pub enum Command {
     Refresh(Refresh),
     Report(Report),
     Why(ProfileName),
+    Login(Wish),
     Unlock {
         passphrase: Option<Secret>,
         interactive: bool,
@@ -125,11 +128,11 @@ impl Command {
             Request::Purge(purge) => {
                 Self::Purge { local: purge.local, interactive: purge.interactive }
             }
+            Request::Login(wish) => Self::Login(login::login(wish)?),
             Request::Answer(_) | Request::Cancel(_) => {
                 return Err(Failure::new(Kind::Usage, "there is no request under way"));
             }
             Request::Get3(_)
-            | Request::Login(_)
             | Request::Add3(_)
             | Request::Import(_)
             | Request::Show2(_)

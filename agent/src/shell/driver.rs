@@ -18,6 +18,7 @@ use super::change::{Change, Changed};
 use super::command::Command;
 use super::listen::Desk;
 use super::live::Live;
+use super::login::{LoginId, Logins, News, Wish};
 use super::nap::Nap;
 use super::obtain::{Answer, Means};
 use super::perform::Performer;
@@ -29,6 +30,7 @@ use crate::clock;
 use crate::vault::EntryId;
 use stop::turn_away;
 
+mod login;
 mod purge;
 mod request;
 mod status;
@@ -65,6 +67,12 @@ pub enum Input {
     Loaded {
         profile: ProfileName,
         result: Result<Loaded, Failure>,
+    },
+    /// A login has something to say.
+    Login {
+        profile: ProfileName,
+        id: LoginId,
+        news: News,
     },
     Changed {
         request: RequestId,
@@ -115,6 +123,7 @@ pub enum Then {
 #[derive(Debug)]
 pub enum Ask {
     Core(Event),
+    Login(Box<Wish>),
     Why,
 }
 
@@ -160,6 +169,7 @@ pub(super) struct Pending {
 #[derive(Debug)]
 pub(super) enum Task {
     Change(Change),
+    Login(Box<Wish>),
     Inspect(TokenKey),
     Purge(Purging),
 }
@@ -176,6 +186,7 @@ pub struct Driver {
     core: Core,
     inbox: UnboundedReceiver<Input>,
     performer: Performer,
+    logins: Logins,
     facts: Facts,
     live: Live,
     /// Why the file's configuration is not the one in use.
@@ -209,6 +220,7 @@ impl Driver {
             core: Core::new(seed),
             inbox: receiver,
             performer: Performer::new(means, sender, prompt),
+            logins: Logins::default(),
             facts,
             live,
             config_problem,
@@ -291,9 +303,15 @@ impl Driver {
             Input::Request { id, command, reply } => self.request(now, id, command, reply),
             Input::Gone(request) => {
                 self.performer.requests.remove(&request);
+                self.leave_login(now, request);
                 self.handle(now, Event::Gone { request });
             }
-            Input::Event(event) => self.handle(now, event),
+            Input::Event(event) => {
+                if let Some(event) = self.unless_of_login(now, event) {
+                    self.handle(now, event);
+                }
+            }
+            Input::Login { profile, id, news } => self.login_news(now, &profile, id, news),
             Input::Answered { attempt, result } => {
                 let event = self.performer.answered(attempt, result);
                 self.handle(now, event);
@@ -347,14 +365,16 @@ impl Driver {
         let mut events = VecDeque::from([event]);
         while let Some(event) = events.pop_front() {
             for effect in self.core.handle(now, event) {
-                events.extend(self.performer.perform(effect, &self.live));
+                if let Some(effect) = self.unless_effect_of_login(now, effect) {
+                    events.extend(self.performer.perform(effect, &self.live));
+                }
             }
         }
     }
 
     fn changed(&mut self, now: Now, request: RequestId, changed: Changed) {
         self.show(request, &changed);
-        let profiles = changed.live.and_then(|live| self.adopt(live));
+        let profiles = changed.live.and_then(|live| self.adopt(now, live));
         let event = Event::Changed(CoreChanged {
             reply: Some((request, changed.result)),
             profiles,
@@ -370,6 +390,9 @@ impl Driver {
 
     /// Sends what a change has to say besides its end.
     fn show(&self, request: RequestId, changed: &Changed) {
+        if let Some(profile) = self.logins.storing(request) {
+            return self.tell_watchers(profile, &changed.warnings);
+        }
         let Some(Pending { reply, .. }) = self.performer.requests.get(&request) else { return };
         for warning in &changed.warnings {
             reply.progress(warning, true);
@@ -381,13 +404,18 @@ impl Driver {
 
     /// Takes a configuration into use, unless a later reading of the file is in use already: a
     /// change and a reading that follows it arrive by different ways.
-    fn adopt(&mut self, live: Live) -> Option<BTreeMap<ProfileName, tokctl_core::Profile>> {
+    fn adopt(
+        &mut self,
+        now: Now,
+        live: Live,
+    ) -> Option<BTreeMap<ProfileName, tokctl_core::Profile>> {
         if live.reading < self.live.reading {
             return None;
         }
         let profiles = live.profiles();
         self.live = live;
         self.config_problem = None;
+        self.end_outdated_logins(now);
         Some(profiles)
     }
 
@@ -395,7 +423,7 @@ impl Driver {
         let said = match result {
             Ok(Some(live)) => {
                 info!(profiles = live.config.profiles.len(), "took the configuration into use");
-                let profiles = self.adopt(live);
+                let profiles = self.adopt(now, live);
                 let changed = CoreChanged { profiles, ..CoreChanged::default() };
                 self.handle(now, Event::Changed(changed));
                 Ok("took the configuration into use")

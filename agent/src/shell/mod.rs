@@ -10,6 +10,7 @@ mod inbound;
 mod inspect;
 pub mod listen;
 pub mod live;
+pub mod login;
 mod nap;
 pub mod obtain;
 mod perform;

@@ -16,13 +16,14 @@ use tokctl_proto::response::Done;
 use tokctl_proto::{Failure, ProfileName, Secret, TokenKey};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::mpsc::error::SendError;
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 use tracing::{info, warn};
 
 use super::change::{self, Change, Changed};
 use super::driver::{Input, Pending, Purging, Task, Then, TokenForm};
 use super::inspect;
 use super::live::{Live, revision};
+use super::login::{self, News};
 use super::obtain::{self, Answer, Means};
 use super::revoke::work_off::{self, Tried};
 use super::rows;
@@ -48,7 +49,7 @@ pub(super) struct Performer {
     pub(super) purging: Option<(RequestId, Purging)>,
     /// How often the vault was sealed.
     pub(super) seals: u64,
-    inbox: UnboundedSender<Input>,
+    pub(super) inbox: UnboundedSender<Input>,
     tasks: JoinSet<()>,
     /// Shared with a job that saves one.
     answers: BTreeMap<AnswerId, Arc<Answer>>,
@@ -125,6 +126,8 @@ impl Performer {
         match self.requests.get_mut(&request).and_then(|pending| pending.task.take()) {
             Some(Task::Change(change)) => self.carry_out(request, change),
             Some(Task::Inspect(key)) => self.inspect(request, key),
+            // The driver has begun it.
+            Some(Task::Login(_)) => warn!("a login was admitted twice"),
             Some(Task::Purge(purging)) => self.purging = Some((request, purging)),
             None => warn!("a request was admitted that has nothing to carry out"),
         }
@@ -299,9 +302,18 @@ impl Performer {
         );
     }
 
-    fn spawn(&mut self, task: impl Future<Output = ()> + Send + 'static) {
+    /// Carries a login out; what it says and how it ends reaches the driver.
+    pub(super) fn login(&mut self, begin: login::Begin, teller: login::Teller) -> AbortHandle {
+        let promise = self.promise(teller.input(News::Ended(Err(bug()))));
+        self.spawn(async move {
+            let ended = login::run(begin, teller.clone()).await;
+            promise.keep(teller.input(News::Ended(ended)));
+        })
+    }
+
+    fn spawn(&mut self, task: impl Future<Output = ()> + Send + 'static) -> AbortHandle {
         while self.tasks.try_join_next().is_some() {}
-        self.tasks.spawn(task);
+        self.tasks.spawn(task)
     }
 
     fn promise(&self, broken: Input) -> Promise {

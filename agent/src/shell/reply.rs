@@ -83,8 +83,14 @@ impl ReplyTo {
         self.send(&Response::Progress(Progress { text: text.into(), warning }), Sent::More);
     }
 
+    /// Asks for a secret.
     pub fn ask(&self, prompt: &str) {
         self.send(&Response::Ask(Ask { prompt: prompt.into(), hidden: true }), Sent::Ask);
+    }
+
+    /// Asks for what may be seen while it is typed.
+    pub fn ask_openly(&self, prompt: &str) {
+        self.send(&Response::Ask(Ask { prompt: prompt.into(), hidden: false }), Sent::Ask);
     }
 
     fn end(mut self, response: &Response<'_>) {

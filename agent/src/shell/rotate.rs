@@ -149,7 +149,7 @@ pub(super) fn no_refresh_token(name: &ProfileName, none: NoRefreshToken) -> Fail
         .hint(format!("run `tokctl set-secret {name} --name refresh_token`"))
 }
 
-fn report_quarantined(apart: Option<Quarantined>) {
+pub(super) fn report_quarantined(apart: Option<Quarantined>) {
     if let Some(apart) = apart {
         let moved_to = apart.moved_to.display();
         warn!(profile = %apart.name, %moved_to, "the entry did not open and was set apart");

@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use tokctl_core::{Contents, RefreshToken, Token};
 use tokctl_proto::{Failure, Kind, Secret, TokenKey};
-use tracing::warn;
+use tracing::{info, warn};
 
+use super::login::finish::{self, Recovered};
 use super::obtain::Answer;
 use super::pin;
-use super::worker::Worker;
+use super::rotate;
+use super::worker::{Worker, bug};
 use crate::clock;
 use crate::config::{Grant, Profile};
 use crate::entropy;
@@ -32,6 +34,7 @@ pub(super) fn load(
     let (vault, keys) = worker.open()?;
     let entry = vault.read(keys, &profile.name).map_err(|error| Failure::from(&error))?;
     let Some(mut entry) = entry else { return Ok(Loaded::default()) };
+    finish_login(worker, &profile, &mut entry);
     let expiring = std::mem::take(&mut entry.secrets_expire).into_iter().collect();
     let has_next = entry.secrets.contains_key(CLIENT_SECRET_NEXT);
     let mut contents = Contents { expiring, has_next, ..Contents::default() };
@@ -54,6 +57,42 @@ pub(super) fn load(
         _ => contents.tokens = entry.tokens.into_iter().collect(),
     }
     Ok(Loaded { contents, unread })
+}
+
+/// Reads the answer to a login that a crash has left unread. What is under way in this run is left
+/// to whoever carries it out.
+fn finish_login(worker: &Worker, profile: &Arc<Profile>, entry: &mut Entry) {
+    let name = &profile.name;
+    let Some(raw) = entry.unread_login().filter(|_| !worker.logins.contains(name)) else { return };
+    let (raw, sent) = (raw.clone(), entry.secrets_to_send());
+    let recovered = match Answer::from_raw(raw, Arc::clone(profile), sent) {
+        Some(answer) => finish::recover(&answer),
+        None => Recovered::Unreadable(bug()),
+    };
+    match recovered {
+        Recovered::Login(login) => {
+            info!(profile = %name, "finished a login that an earlier run had begun");
+            entry.log_in(clock::now().wall, *login);
+        }
+        Recovered::Refused(failure) => {
+            let problem = &failure.message;
+            warn!(profile = %name, %problem, "a login of an earlier run came to nothing");
+            entry.forget_login();
+        }
+        Recovered::Unreadable(failure) => {
+            let problem = &failure.message;
+            warn!(profile = %name, %problem, "an answer to a login that was saved cannot be read");
+            return;
+        }
+    }
+    // When this fails it is done again at the next load, with the same result.
+    let written = worker.open().and_then(|(vault, keys)| {
+        vault.write_for_good(keys, name, entry).map_err(|error| Failure::from(&error))
+    });
+    match written {
+        Ok(apart) => rotate::report_quarantined(apart),
+        Err(failure) => warn!(profile = %name, problem = %failure.message, "cannot save a login"),
+    }
 }
 
 /// A refresh token as far as the core knows it.

@@ -31,11 +31,22 @@ pub struct Worker {
     pub known: BTreeSet<ProfileName>,
     /// How often the configuration was read.
     pub reads: u64,
+    /// Profiles with a login whose answer is in the entry and is being read: it is not to be taken for
+    /// one that a crash left behind.
+    pub logins: BTreeSet<ProfileName>,
 }
 
 impl Worker {
     pub fn new(vault: VaultDir, config: ConfigFile, state: PathBuf) -> Self {
-        Self { vault, keys: None, config, state, known: BTreeSet::new(), reads: 0 }
+        Self {
+            vault,
+            keys: None,
+            config,
+            state,
+            known: BTreeSet::new(),
+            reads: 0,
+            logins: BTreeSet::new(),
+        }
     }
 
     /// The vault and its keys, while it is open.

@@ -7,6 +7,7 @@
 mod add;
 mod config_write;
 mod init;
+mod login;
 mod logout;
 mod passwd;
 mod remove;
@@ -24,6 +25,7 @@ use tokctl_proto::{Failure, Kind, ProfileName, Secret, TokenKey, WallMs};
 pub use logout::Laid;
 
 use super::live::Live;
+use super::login::Finished;
 use super::obtain::Means;
 use super::worker::{Refused, Worker};
 use crate::config::Profile;
@@ -76,6 +78,8 @@ pub enum Change {
         passphrase: Option<Secret>,
         new_passphrase: Option<Secret>,
     },
+    /// What a login brought. No client asks for it: it is how a login ends.
+    Login(Box<Finished>),
     ConfigWrite {
         text: String,
         fingerprint: String,
@@ -98,6 +102,7 @@ impl Change {
     /// taken out of the file by hand a moment ago.
     pub fn alone(&self) -> Option<ProfileName> {
         match self {
+            Self::Login(finished) => Some(finished.profile.name.clone()),
             Self::Add { name, .. }
             | Self::SetSecret { name, .. }
             | Self::Rename { from: name, .. }
@@ -171,6 +176,9 @@ pub async fn carry_out(means: Means, change: Change) -> Changed {
         Change::Remove { name, local } => remove::remove(means, name, local).await,
         Change::Passwd { passphrase, new_passphrase } => {
             on_vault(&means, move |worker| passwd::passwd(worker, passphrase, new_passphrase)).await
+        }
+        Change::Login(finished) => {
+            on_vault(&means, move |worker| login::login(worker, *finished)).await
         }
         Change::ConfigWrite { text, fingerprint } => {
             on_vault(&means, move |worker| config_write::config_write(worker, &text, &fingerprint))

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokctl_core::policy::TIMEOUT_DEFAULT;
 use tokctl_core::{Get, Refresh, RequestId};
 use tokctl_proto::token::SET_VALUES_MAX;
-use tokctl_proto::{Failure, Kind, TokenKey, request};
+use tokctl_proto::{Failure, Kind, ProfileName, TokenKey, request};
 
 use super::name;
 
@@ -84,6 +84,23 @@ fn key(
     resource: Vec<Cow<'_, str>>,
 ) -> Result<TokenKey, Failure> {
     let profile = name(profile)?;
+    let scope = scopes(&profile, scope)?;
+    let set = |values: Vec<Cow<'_, str>>| -> BTreeSet<String> {
+        let values = values.into_iter().filter(|value| !value.is_empty());
+        values.map(Cow::into_owned).collect()
+    };
+    let key = TokenKey { scope, audience: set(audience), resource: set(resource), profile };
+    if [&key.audience, &key.resource].iter().any(|set| set.len() > SET_VALUES_MAX) {
+        return Err(too_many(&key.profile));
+    }
+    Ok(key)
+}
+
+/// Scopes, each by itself or several with spaces between them.
+pub(super) fn scopes(
+    profile: &ProfileName,
+    scope: &[Cow<'_, str>],
+) -> Result<BTreeSet<String>, Failure> {
     let scope: BTreeSet<String> = scope
         .iter()
         .flat_map(|scope| scope.split(' '))
@@ -92,16 +109,15 @@ fn key(
         .collect();
     if let Some(bad) = scope.iter().find(|scope| !tokctl_proto::token::is_scope(scope)) {
         let shown = tokctl_proto::escape::shown(bad);
-        return Err(Failure::new(Kind::Usage, format!("`{shown}` is not a scope")).of(&profile));
+        return Err(Failure::new(Kind::Usage, format!("`{shown}` is not a scope")).of(profile));
     }
-    let set = |values: Vec<Cow<'_, str>>| -> BTreeSet<String> {
-        let values = values.into_iter().filter(|value| !value.is_empty());
-        values.map(Cow::into_owned).collect()
-    };
-    let key = TokenKey { scope, audience: set(audience), resource: set(resource), profile };
-    if [&key.scope, &key.audience, &key.resource].iter().any(|set| set.len() > SET_VALUES_MAX) {
-        let message = format!("more than {SET_VALUES_MAX} scopes, audiences or resources");
-        return Err(Failure::new(Kind::Usage, message).of(&key.profile));
+    match scope.len() > SET_VALUES_MAX {
+        true => Err(too_many(profile)),
+        false => Ok(scope),
     }
-    Ok(key)
+}
+
+fn too_many(profile: &ProfileName) -> Failure {
+    let message = format!("more than {SET_VALUES_MAX} scopes, audiences or resources");
+    Failure::new(Kind::Usage, message).of(profile)
 }

@@ -28,6 +28,10 @@ impl Driver {
                 let profile = report.profile.clone();
                 self.about(now, id, pending, profile, Ask::Core(Event::Report(report)));
             }
+            Command::Login(wish) => {
+                let profile = wish.profile.clone();
+                self.about(now, id, pending, profile, Ask::Login(Box::new(wish)));
+            }
             Command::Why(profile) => self.about(now, id, pending, profile, Ask::Why),
             Command::Unlock { passphrase, interactive } => {
                 self.performer.requests.insert(id, pending);
@@ -128,6 +132,7 @@ impl Driver {
                     self.why(now, profile, reply);
                 }
             }
+            Ask::Login(wish) => self.admit_login(now, request, profile, *wish),
             Ask::Core(_) => {}
         }
     }

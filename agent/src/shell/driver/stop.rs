@@ -36,10 +36,11 @@ impl Driver {
         let leave_by = now.boot.plus(FINISH_TIME_MAX);
         self.leave_by = Some(leave_by);
         self.handle(now, Event::Stop);
-        if !self.core.is_quiet() {
+        self.stop_logins(now);
+        if !self.is_quiet() {
             info!("stops when the requests under way are over");
         }
-        while !self.core.is_quiet() {
+        while !self.is_quiet() {
             if signals >= SIGNALS_MAX || now.boot >= leave_by {
                 warn!("stops although a request to a provider is under way");
                 break;
@@ -50,6 +51,11 @@ impl Driver {
             Some((request, purging)) => self.purge(nap, now, request, purging).await,
             None => Ok(()),
         }
+    }
+
+    /// Whether nothing is under way that must not be lost: a refresh token or the code of a login.
+    fn is_quiet(&self) -> bool {
+        self.core.is_quiet() && !self.logins.is_committed()
     }
 
     /// Tells everybody who waits that the agent stops. Changes that are being made are let finish,
@@ -87,6 +93,9 @@ impl Driver {
             }
             Input::Changed { request, changed, .. } => {
                 self.show(request, &changed);
+                if let Some(profile) = self.logins.storing(request).cloned() {
+                    return self.end_login(clock::now(), &profile, &changed.result);
+                }
                 (request, changed.result)
             }
             Input::Reread { then: Then::Ask { request, .. }, .. } => (request, Err(stopping())),

@@ -185,6 +185,7 @@ impl Running {
     }
 }
 
+mod login;
 mod logout;
 mod requests;
 mod stop;

@@ -16,7 +16,7 @@ use crate::config::Network;
 use crate::oauth::discovery::{self, Metadata};
 use crate::oauth::message::{HttpReply, HttpRequest, Method};
 use crate::oauth::{origin, retry_after};
-use crate::shell::http::Http;
+use crate::shell::http::{Http, KeyCache};
 
 /// As long as a document is believed without looking again.
 const FRESH: Duration = Duration::from_secs(24 * 3600);
@@ -30,6 +30,8 @@ const DOCUMENTS_MAX: usize = 256;
 pub struct MetadataCache {
     /// Locked for a look-up, never across an await.
     documents: Mutex<BTreeMap<Key, Document>>,
+    /// Where a document says that the keys are.
+    pub keys: KeyCache,
 }
 
 /// The same issuer seen through another proxy or authority may be another.

@@ -9,6 +9,7 @@
 
 mod client;
 mod error;
+mod keys;
 mod loopback;
 mod metadata;
 #[cfg(test)]
@@ -29,6 +30,7 @@ use tokctl_proto::{Secret, WallMs};
 use url::{Position, Url};
 
 pub use error::{Fault, HttpError, TlsFault};
+pub use keys::{KeyCache, Need};
 pub use metadata::{MetadataCache, Undiscovered, other_issuer};
 
 use crate::clock;
