@@ -17,6 +17,7 @@ use super::worker::Jobs;
 use crate::clock;
 use crate::config::{Grant, Network, Profile};
 use crate::entropy;
+use crate::oauth::id_token::{self, Person, Refused};
 use crate::oauth::reply::{self, Asked, Purpose};
 use crate::oauth::{HttpReply, HttpRequest};
 use crate::vault::Entry;
@@ -74,12 +75,38 @@ pub fn classify(answer: &Answer) -> Outcome {
     let grant = &answer.profile.grant;
     let asked = Asked { key, grant, endpoint, sent, purpose: Purpose::of(grant) };
     match reply::classify(now, &asked, &answer.reply) {
-        Outcome::Tokens(obtained) => Outcome::Tokens(tokctl_core::Obtained {
-            token: Token { revision: answer.revision, ..obtained.token },
-            ..obtained
-        }),
+        Outcome::Tokens(obtained) => match of_somebody_else(answer) {
+            Some(failure) => Outcome::Failed(Trouble {
+                successor: obtained.successor.map(Box::new),
+                ..Trouble::new(Class::LoginRequired, failure)
+                    .reached(Reached::Answered(obtained.status))
+            }),
+            None => Outcome::Tokens(tokctl_core::Obtained {
+                token: Token { revision: answer.revision, ..obtained.token },
+                ..obtained
+            }),
+        },
         failed => failed,
     }
+}
+
+/// Why a renewal is not for whoever logged in (OpenID Connect Core section 12.2), if it is not. Its
+/// refresh token is kept all the same: the one before may be spent.
+fn of_somebody_else(answer: &Answer) -> Option<Failure> {
+    let Answer { profile, subject, reply, .. } = answer;
+    let (subject, id_token) = subject.as_ref().zip(reply::id_token(reply))?;
+    let before = Person { iss: subject.iss.clone(), sub: subject.sub.clone() };
+    let client_id = &profile.grant.client()?.client_id;
+    let refused = match id_token::check_renewed(&id_token, &before, client_id) {
+        // It says nothing of anybody.
+        Ok(()) | Err(Refused::Malformed(_)) => return None,
+        Err(refused) => refused,
+    };
+    let name = &profile.name;
+    let message =
+        format!("the token came for another account than the one that logged in: {refused}");
+    let hint = format!("run `tokctl login {name}`");
+    Some(Failure::new(Kind::LoginRequired, message).of(name).hint(hint))
 }
 
 impl Asking {
@@ -126,7 +153,7 @@ impl Asking {
     /// The answer to read.
     fn answered(self, endpoint: Url, reply: HttpReply, sent: Vec<Secret>) -> Answer {
         let Self { profile, revision, key, .. } = self;
-        Answer { profile, key, revision, endpoint, reply, sent }
+        Answer { profile, key, revision, endpoint, reply, sent, subject: None }
     }
 
     /// An answer that was made here: the text of a token reply.

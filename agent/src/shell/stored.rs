@@ -109,6 +109,7 @@ fn standing(refresh: &Refresh) -> RefreshToken {
 fn unread_answer(entry: &mut Entry, profile: &Arc<Profile>) -> Option<Box<Answer>> {
     let raw = entry.refresh.as_mut()?.answer.take()?;
     let answer = Answer::from_raw(raw, Arc::clone(profile), entry.secrets_to_send());
+    let answer = answer.map(|answer| Answer { subject: entry.subject.clone(), ..answer });
     if answer.is_none() {
         warn!(profile = %profile.name, "an answer that was saved cannot be read");
     }

@@ -212,7 +212,7 @@ fn what_the_profile_says_goes_before_what_the_preset_says() {
                 redirect_uri = \"http://127.0.0.1:9/\"\nkeep = \"always\"\n";
     let client = profile(text).grant.client().unwrap().clone();
     assert!(client.scope.is_empty());
-    assert_eq!(client.login.redirect_uri.unwrap().port(), Some(9));
+    assert_eq!(client.login.redirect_uri.unwrap().url().port(), Some(9));
     assert_eq!(client.quirks.scope_separator.as_deref(), Some(","));
 }
 

@@ -232,9 +232,11 @@ fn a_renewal_is_for_the_same_person_and_needs_no_nonce() {
     let nonce = nonce();
     let provider = provider(Algorithm::Es256, None);
     let ada = Person { iss: "https://op.example".into(), sub: "ada".into() };
-    let expected = Expected { to: To::Renewal(&ada), ..expected(&nonce) };
+    let client_id = expected(&nonce).client_id;
     for (claims, refused) in [
         (json!({ "nonce": null }), None),
+        (json!({ "exp": 1 }), None),
+        (json!({ "aud": "another" }), Some(Refused::Audience)),
         (json!({ "sub": "eve" }), Some(Refused::OtherPerson)),
         (json!({ "sub": null }), Some(Refused::Missing("sub"))),
         (
@@ -243,7 +245,7 @@ fn a_renewal_is_for_the_same_person_and_needs_no_nonce() {
         ),
     ] {
         let token = provider.token(Algorithm::Es256, json!({}), claims.clone());
-        assert_eq!(check(now(), &token, &provider.jwks, &expected).err(), refused, "{claims}");
+        assert_eq!(check_renewed(&token, &ada, client_id).err(), refused, "{claims}");
     }
 }
 

@@ -168,7 +168,7 @@ impl Refusal {
                     .because(Cause::InvalidClient)
             }
             Some(Meaning::Grant) if asked.purpose == Purpose::Refresh => {
-                refresh_token_refused(profile, &reason)
+                refresh_token_refused(profile, asked.grant.is_login(), &reason)
             }
             Some(Meaning::Grant) if asked.purpose == Purpose::Login => {
                 let failure = refused("the code of the login");
@@ -219,11 +219,14 @@ impl Refusal {
 }
 
 /// The end of a refresh token: expired, revoked, or replaced by one that somebody else has.
-fn refresh_token_refused(profile: &ProfileName, reason: &str) -> Trouble {
+fn refresh_token_refused(profile: &ProfileName, is_login: bool, reason: &str) -> Trouble {
     let failure = Failure::new(
         Kind::LoginRequired,
         format!("the provider refused the refresh token ({reason})"),
     );
-    let hint = format!("run `tokctl set-secret {profile} --name refresh_token`");
+    let hint = match is_login {
+        true => format!("run `tokctl login {profile}`"),
+        false => format!("run `tokctl set-secret {profile} --name refresh_token`"),
+    };
     Trouble::new(Class::LoginRequired, failure.hint(hint)).because(Cause::InvalidGrant)
 }

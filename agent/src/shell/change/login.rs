@@ -68,7 +68,9 @@ fn store(worker: &mut Worker, finished: Finished) -> Result<Changed, Failure> {
         }
     }
     let name = name.clone();
-    Ok(Changed { entries: vec![name], warnings, ..Changed::said(said) })
+    // Tokens of before are not served any more, whoever's they are.
+    let (entries, forget) = (vec![name.clone()], vec![name]);
+    Ok(Changed { entries, forget, warnings, ..Changed::said(said) })
 }
 
 fn validity(token: &Token) -> String {

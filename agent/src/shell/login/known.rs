@@ -127,7 +127,8 @@ impl Known {
     pub(super) fn answer(&self, replied: Replied) -> Answer {
         let Replied { reply, sent } = replied;
         let (profile, endpoint) = (Arc::clone(&self.profile), self.endpoint.token_endpoint.clone());
-        Answer { key: self.key(), revision: self.revision, profile, endpoint, reply, sent }
+        let (key, revision, subject) = (self.key(), self.revision, None);
+        Answer { profile, key, revision, endpoint, reply, sent, subject }
     }
 
     /// Why the endpoint called `name` gave nothing, unless it did.

@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 
 use crate::config::Profile;
 use crate::oauth::HttpReply;
-use crate::vault::RawAnswer;
+use crate::vault::{RawAnswer, Subject};
 
 /// A provider's raw answer and what it was asked with.
 #[derive(Debug)]
@@ -22,6 +22,8 @@ pub struct Answer {
     pub reply: HttpReply,
     /// What the request may have held.
     pub sent: Vec<Secret>,
+    /// Who logged in, where a renewal must be for the same person.
+    pub subject: Option<Subject>,
 }
 
 impl Answer {
@@ -67,6 +69,7 @@ impl Answer {
                 body,
             },
             sent,
+            subject: None,
         })
     }
 }

@@ -18,9 +18,10 @@ pub(super) async fn ask(asking: Asking) -> Result<Answer, Trouble> {
     let place = std::slice::from_ref(&endpoint.token_endpoint);
     let entry = asking.entry_for(place).await?;
     let sent = entry.as_ref().map(Entry::secrets_to_send).unwrap_or_default();
+    let subject = entry.as_ref().and_then(|entry| entry.subject.clone());
     let request = request(&asking, client, &endpoint, entry, unique()?)?;
     let reply = asking.send(request).await?;
-    Ok(asking.answered(endpoint.token_endpoint, reply, sent))
+    Ok(Answer { subject, ..asking.answered(endpoint.token_endpoint, reply, sent) })
 }
 
 /// The request, made of what the entry holds; the rest of that is wiped when it is made.

@@ -32,6 +32,20 @@ fn a_refused_code_asks_for_another_login_and_not_for_a_secret() {
 }
 
 #[test]
+fn a_refused_refresh_token_asks_whoever_can_log_in_to_do_so() {
+    let refused = reply(400, r#"{"error":"invalid_grant"}"#);
+    for (grant, hint) in [
+        (Grant::AuthorizationCode(client()), "run `tokctl login acme`"),
+        (Grant::DeviceCode(client()), "run `tokctl login acme`"),
+        (Grant::RefreshToken(client()), "run `tokctl set-secret acme --name refresh_token`"),
+    ] {
+        let Outcome::Failed(trouble) = by(&grant, &plain(), &refused) else { panic!("a token") };
+        assert_eq!((trouble.class, trouble.cause), (Class::LoginRequired, Cause::InvalidGrant));
+        assert_eq!(trouble.failure.hint.as_deref(), Some(hint));
+    }
+}
+
+#[test]
 fn another_endpoint_is_named_in_what_it_refuses() {
     let name = "pushed authorization request endpoint";
     let grant = Grant::AuthorizationCode(client());

@@ -236,3 +236,60 @@ async fn a_refusal_that_repeats_what_was_sent_does_not_say_it_before_or_after_a_
         assert_eq!(trouble.failure.message, said);
     }
 }
+
+/// An unsigned id_token: what is compared at a renewal rests on TLS alone.
+fn id_token(iss: &str, sub: &str, aud: &str) -> String {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    let claims = format!(r#"{{"iss":"{iss}","sub":"{sub}","aud":"{aud}"}}"#);
+    let encoded = [r#"{"alg":"RS256"}"#, &claims, "signature"].map(|it| URL_SAFE_NO_PAD.encode(it));
+    encoded.join(".")
+}
+
+#[tokio::test]
+async fn a_renewal_for_somebody_else_is_saved_and_not_served() {
+    let op = "https://op.example";
+    for (id_token, is_served) in [
+        (id_token(op, "ada", "cc"), true),
+        ("no.id.token".to_owned(), true),
+        (id_token(op, "eve", "cc"), false),
+        (id_token("https://evil.example", "ada", "cc"), false),
+        (id_token(op, "ada", "another"), false),
+    ] {
+        let body = ROTATED.replacen('{', &format!(r#"{{"id_token":"{id_token}","#), 1);
+        let (mut bench, _provider) = with_first(vec![Script::json(&body)]).await;
+        let logged_in = |worker: &mut Worker| {
+            let (vault, keys) = worker.open()?;
+            let mut entry = vault.read(keys, &name()).unwrap().unwrap();
+            let (iss, sub) = ("https://op.example".to_owned(), "ada".to_owned());
+            entry.subject = Some(crate::vault::Subject { iss, sub });
+            vault.write(keys, &name(), &mut entry).unwrap();
+            Ok(())
+        };
+        bench.performer.means.jobs.ask(logged_in).await.unwrap();
+        bench.save_intent(1).await.unwrap();
+        let answer = bench.send(Credential::Present).await.unwrap();
+        bench.save_answer(answer).await.unwrap();
+        // As well when it is read after a restart.
+        for again in [false, true] {
+            let outcome = match again {
+                false => bench.classify(answer).await,
+                true => {
+                    bench = bench.restart();
+                    let unread = bench.load().await.unread.unwrap();
+                    bench.classify(unread.answer).await
+                }
+            };
+            match outcome {
+                Outcome::Tokens(_) => assert!(is_served, "{id_token}"),
+                Outcome::Failed(trouble) => {
+                    assert!(!is_served, "{id_token}");
+                    assert_eq!(trouble.failure.kind, Kind::LoginRequired);
+                    assert_eq!(trouble.failure.hint.as_deref(), Some("run `tokctl login acme`"));
+                    let successor = trouble.successor.map(|it| it.secret.expose().to_owned());
+                    assert_eq!(successor.as_deref(), Some("second"));
+                }
+            }
+        }
+    }
+}
