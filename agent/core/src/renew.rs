@@ -4,6 +4,7 @@ use std::ops::Bound;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokctl_proto::setting::is_login;
 use tokctl_proto::{BootMs, Failure, Kind, ProfileName, TokenKey, WallMs};
 
 use crate::book::Book;
@@ -173,10 +174,17 @@ impl Core {
     /// `is_forced`: a person insists, whatever may come of it.
     pub(crate) fn refuse_to_present(&self, id: &LaneId, is_forced: bool) -> Option<Failure> {
         let name = id.profile();
-        let set_secret = || format!("run `tokctl set-secret {name} --name refresh_token`");
+        let is_login = self.profiles.get(name).is_some_and(|profile| is_login(profile.grant));
+        let remedy = || match is_login {
+            true => format!("run `tokctl login {name}`"),
+            false => format!("run `tokctl set-secret {name} --name refresh_token`"),
+        };
         let Some(token) = self.facts(name).and_then(|facts| facts.refresh.as_ref()) else {
-            let failure = Failure::new(Kind::SecretRequired, "no refresh token is stored");
-            return Some(failure.of(name).hint(set_secret()));
+            let (kind, message) = match is_login {
+                true => (Kind::LoginRequired, "nobody is logged in"),
+                false => (Kind::SecretRequired, "no refresh token is stored"),
+            };
+            return Some(Failure::new(kind, message).of(name).hint(remedy()));
         };
         let is_forced = is_forced || self.keys_in(id).any(|key| self.waiters.is_forced(key));
         if token.is_dead {
@@ -184,7 +192,7 @@ impl Core {
             let failure = match trouble {
                 Some(trouble) => trouble.failure.clone(),
                 None => Failure::new(Kind::LoginRequired, "the provider refused the refresh token")
-                    .hint(set_secret()),
+                    .hint(remedy()),
             };
             return Some(failure.of(name));
         }

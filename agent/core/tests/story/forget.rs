@@ -42,3 +42,15 @@ fn what_can_be_had_again_without_a_person_is() {
     assert_eq!(story.contains("acme", Contents::default()), ["send 2 acme"]);
     assert_eq!(story.answers(2, "b", Some(3600)), ["3: b", "save b"]);
 }
+
+#[test]
+fn who_has_to_log_in_again_is_told_so() {
+    let mut story = Teller::open(&[("acme", SHARED)]);
+    let profile = tokctl_core::Profile { grant: "device_code", ..story.profile("acme") };
+    story.edited("acme", profile);
+    forgets(&mut story, 1, "acme");
+    story.get(get(2, "acme"));
+    assert_eq!(story.contains("acme", Contents::default()), ["2: login_required exit 5"]);
+    let error = story.core.statuses(story.now).remove(0).error.unwrap();
+    assert_eq!(error.hint.as_deref(), Some("run `tokctl login acme`"));
+}

@@ -49,12 +49,11 @@ pub(super) struct Ended {
 
 pub(super) async fn logout(means: Means, name: ProfileName, local: bool) -> Changed {
     let of = name.clone();
-    let plan = means.jobs.ask(move |worker| plan(worker, &of)).await;
-    let ended = match plan {
-        Ok(plan) => end(&means, plan, Which::All, local).await,
-        Err(failure) => Err(failure),
+    let plan = match means.jobs.ask(move |worker| plan(worker, &of)).await {
+        Ok(plan) => plan,
+        Err(failure) => return Changed::failed(failure),
     };
-    match ended {
+    match end(&means, plan, Which::All, local).await {
         Ok(ended) => {
             let said = match (ended.had_tokens, ended.revoked.is_empty()) {
                 (false, _) => format!("{name} holds no tokens"),
