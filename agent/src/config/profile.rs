@@ -301,8 +301,8 @@ impl RedirectUri {
 /// Where a provider leaves the standards.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Quirks {
-    /// Sent in place of the grant's own name.
-    pub grant_type: Option<String>,
+    /// The profile's grant, and what is sent in place of its own name. A login's refreshes are another grant.
+    pub grant_type: Option<(String, String)>,
     /// From a parameter's name to what this provider calls it.
     pub rename: BTreeMap<String, String>,
     /// A value may hold `{secret:NAME}`.
@@ -311,6 +311,21 @@ pub struct Quirks {
     /// `None`: a space (RFC 6749 section 3.3).
     pub scope_separator: Option<String>,
     pub response: ResponseShape,
+}
+
+impl Quirks {
+    /// What is sent as the name of a grant that the standard calls `standard`.
+    pub fn grant_type<'a>(&'a self, grant: &str, standard: &'a str) -> &'a str {
+        match &self.grant_type {
+            Some((of, sent)) if of == grant => sent,
+            _ => standard,
+        }
+    }
+
+    /// What stands between scopes (RFC 6749 section 3.3).
+    pub fn scope_separator(&self) -> &str {
+        self.scope_separator.as_deref().unwrap_or(" ")
+    }
 }
 
 /// Where a reply holds what, as dotted paths; what is not set is where RFC 6749 section 5.1 has it.

@@ -11,9 +11,9 @@ use url::Url;
 
 use crate::config::{Client, ClientAuth};
 use crate::oauth::client_auth::{self, Identity};
-use crate::oauth::form::{self, Parameters};
-use crate::oauth::message::{HttpRequest, Method};
-use crate::oauth::placeholder::{self, Missing};
+use crate::oauth::form::Parameters;
+use crate::oauth::grant::token_request;
+use crate::oauth::message::HttpRequest;
 
 /// Which of a profile's tokens is meant. Refresh tokens come first: a provider that revokes one ends what was
 /// issued with it too (RFC 7009 section 2.1).
@@ -77,22 +77,10 @@ pub(super) fn request(
     let authorization = client_auth::prove(identity, auth, secrets, &mut parameters)?;
     parameters.set("token", token.clone());
     parameters.set_text("token_type_hint", kind.hint());
+    parameters.rename(&client.quirks.rename);
 
-    let text = |value: &str| Secret::new(value.to_owned());
-    let mut headers = vec![
-        ("Accept".into(), text("application/json")),
-        ("Content-Type".into(), text(form::content_type(client.body))),
-    ];
-    headers.extend(authorization.map(|value| ("Authorization".into(), value)));
-    for (name, template) in &client.quirks.headers {
-        let value = placeholder::fill(template, secrets)
-            .map_err(|Missing(name)| client_auth::secret_required(profile, grant, &name))?;
-        headers.push((name.clone().into(), value));
-    }
-    Ok(HttpRequest {
-        method: Method::Post,
-        url: endpoint.clone(),
-        headers,
-        body: parameters.encode(client.body),
-    })
+    let mut request =
+        token_request::post(endpoint.clone(), authorization, &parameters, client.body);
+    token_request::further_headers(&mut request, client, profile, grant, secrets)?;
+    Ok(request)
 }

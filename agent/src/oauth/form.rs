@@ -49,6 +49,16 @@ impl Parameters {
         }
     }
 
+    /// Gives parameters other names: those of `names`, from the standard's to the provider's. All at once, so
+    /// that two of them can change places.
+    pub fn rename(&mut self, names: &BTreeMap<String, String>) {
+        let taken: Vec<_> = names
+            .iter()
+            .filter_map(|(from, to)| Some((to.clone(), self.0.remove(from)?)))
+            .collect();
+        self.0.extend(taken);
+    }
+
     pub fn encode(&self, body: Body) -> Secret {
         let encoded = match body {
             Body::Form => self.form(),
@@ -164,6 +174,19 @@ mod tests {
         parameters.set_text("b", "1");
         parameters.set_text("b", "");
         assert_eq!(parameters.encode(Body::Form).expose(), "a=2");
+    }
+
+    #[test]
+    fn renamed_parameters_may_change_places() {
+        let names = [("a", "b"), ("b", "a"), ("absent", "c"), ("x", "y")]
+            .map(|(from, to)| (from.to_owned(), to.to_owned()))
+            .into();
+        let mut parameters = Parameters::default();
+        for (name, value) in [("a", "1"), ("b", "2"), ("x", "3"), ("y", "4"), ("z", "5")] {
+            parameters.set_text(name, value);
+        }
+        parameters.rename(&names);
+        assert_eq!(parameters.encode(Body::Form).expose(), "a=2&b=1&y=3&z=5");
     }
 
     proptest! {

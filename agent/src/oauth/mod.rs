@@ -5,6 +5,8 @@ pub mod buffer;
 pub mod certificate;
 pub mod claims;
 pub mod client_auth;
+#[cfg(test)]
+mod deviations;
 pub mod discovery;
 pub mod form;
 pub mod grant;

@@ -160,8 +160,9 @@ fn quirks(section: &Section<'_>) -> Result<Quirks, ConfigError> {
     let rename = pairs(section, "rename", |name, value| {
         Ok((check::plain_text(name)?, check::plain_text(value)?))
     })?;
+    let grant = section.text("grant").map(|spot| spot.text.to_owned()).unwrap_or_default();
     Ok(Quirks {
-        grant_type: section.checked("grant_type", check::plain_text)?,
+        grant_type: section.checked("grant_type", check::plain_text)?.map(|sent| (grant, sent)),
         rename,
         headers,
         refresh_params: parameters(section, "refresh_params", check::parameter_name)?,

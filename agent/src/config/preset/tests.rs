@@ -179,7 +179,7 @@ fn other_grants_take_what_holds_for_them() {
         &answered(find("zoom"), false, person).replace("vars.account_id = \"sample\"\n", ""),
     );
     let client = zoom.grant.client().unwrap();
-    assert_eq!((client.quirks.grant_type.as_deref(), client.params.len()), (None, 0));
+    assert_eq!((client.quirks.grant_type.clone(), client.params.len()), (None, 0));
 
     for (name, grant, more) in [
         ("github", "authorization_code", ""),

@@ -47,6 +47,7 @@ pub struct Request<'a> {
 pub fn url(endpoint: &Url, request: &Request<'_>) -> Secret {
     let mut parameters = parameters(request);
     parameters.set_text("client_id", &request.client.client_id);
+    parameters.rename(&request.client.quirks.rename);
     with_query(endpoint, &parameters)
 }
 
@@ -63,6 +64,7 @@ pub fn push(
     parameters.set_text("client_id", &client.client_id);
     let identity = Identity { profile, grant: GRANT, client_id: &client.client_id };
     let authorization = client_auth::prove(identity, auth, secrets, &mut parameters)?;
+    parameters.rename(&client.quirks.rename);
     // JSON is a quirk of token endpoints.
     Ok(token_request::post(endpoint.clone(), authorization, &parameters, Body::Form))
 }
@@ -72,6 +74,7 @@ pub fn url_of_pushed(endpoint: &Url, client: &Client, request_uri: &Secret) -> S
     let mut parameters = Parameters::default();
     parameters.set_text("client_id", &client.client_id);
     parameters.set("request_uri", request_uri.clone());
+    parameters.rename(&client.quirks.rename);
     with_query(endpoint, &parameters)
 }
 
@@ -124,7 +127,7 @@ fn parameters(request: &Request<'_>) -> Parameters {
     for (name, value) in &client.login.params {
         parameters.set_text(name, value);
     }
-    token_request::ask_for(&mut parameters, scope, &client.audience, &client.resource);
+    token_request::ask_for(&mut parameters, client, scope, &client.audience, &client.resource);
     for (name, value) in [
         ("response_type", "code"),
         ("redirect_uri", redirect_uri),

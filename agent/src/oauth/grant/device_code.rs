@@ -64,11 +64,12 @@ pub fn begin(
     for (name, value) in &client.login.params {
         parameters.set_text(name, value);
     }
-    token_request::ask_for(&mut parameters, scope, &client.audience, &client.resource);
+    token_request::ask_for(&mut parameters, client, scope, &client.audience, &client.resource);
     // Not only where it is all that tells who asks: GitHub and Google want it beside a secret.
     parameters.set_text("client_id", &client.client_id);
     let identity = Identity { profile, grant: GRANT, client_id: &client.client_id };
     let authorization = client_auth::prove(identity, auth, secrets, &mut parameters)?;
+    parameters.rename(&client.quirks.rename);
     // JSON is a quirk of token endpoints.
     Ok(token_request::post(endpoint.clone(), authorization, &parameters, Body::Form))
 }

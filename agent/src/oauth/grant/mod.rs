@@ -10,7 +10,7 @@ pub mod jwt_bearer;
 pub mod refresh_token;
 pub mod self_signed_jwt;
 pub mod steps;
-mod token_request;
+pub(super) mod token_request;
 
 use std::collections::BTreeMap;
 
@@ -53,6 +53,16 @@ impl Endpoint {
         let auth = client_auth::choose(profile, configured, &metadata.auth_methods)?;
         let token_endpoint = metadata.token_endpoint.clone();
         Ok(Self { token_endpoint, auth, audience: issuer.to_owned() })
+    }
+}
+
+impl Endpoint {
+    /// Where tokens are renewed: elsewhere, if the profile says so.
+    pub fn of_refreshes(self, client: &Client) -> Self {
+        match &client.endpoints.refresh {
+            Some(refresh) => Self { token_endpoint: refresh.clone(), ..self },
+            None => self,
+        }
     }
 }
 

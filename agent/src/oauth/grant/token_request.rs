@@ -1,10 +1,11 @@
 //! What the requests of all grants to a token endpoint have in common.
 //!
 //! What a caller asked for by key takes the place of what the profile says, and the profile's
-//! further parameters take the place of everything but that and what is presented. They may rename
-//! the grant (some providers have their own) but not prove the client: that is client_auth's.
+//! further parameters take the place of everything but that and what is presented. They may not prove
+//! the client: that is client_auth's. What a provider calls things is put in at the very end, so that
+//! nothing before has to know.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tokctl_proto::{Failure, Kind, ProfileName, Secret, TokenKey};
 use url::Url;
@@ -39,34 +40,64 @@ pub(super) fn make(
     let (profile, grant) = (&key.profile, ask.grant);
     let nothing = BTreeSet::new();
     let mut parameters = Parameters::default();
-    parameters.set_text("grant_type", ask.grant_type);
+    parameters.set_text("grant_type", client.quirks.grant_type(grant, ask.grant_type));
     match ask.is_agreed {
-        true => ask_for(&mut parameters, &nothing, &nothing, &client.resource),
-        false => ask_for(&mut parameters, &client.scope, &client.audience, &client.resource),
+        true => ask_for(&mut parameters, client, &nothing, &nothing, &client.resource),
+        false => {
+            ask_for(&mut parameters, client, &client.scope, &client.audience, &client.resource);
+        }
     }
-    for (name, template) in &client.params {
+    let of_refreshes = match ask.grant_type {
+        "refresh_token" => Some(&client.quirks.refresh_params),
+        _ => None,
+    };
+    for (name, template) in client.params.iter().chain(of_refreshes.into_iter().flatten()) {
         if client_auth::is_proof(name) {
-            return Err(second_proof(profile, name));
+            return Err(second_proof(profile, &format!("params.{name}")));
         }
         let value = placeholder::fill(template, held.secrets)
             .map_err(|Missing(name)| client_auth::secret_required(profile, grant, &name))?;
         parameters.set(name, value);
     }
     match ask.is_agreed {
-        true => ask_for(&mut parameters, &nothing, &nothing, &key.resource),
-        false => ask_for(&mut parameters, &key.scope, &key.audience, &key.resource),
+        true => ask_for(&mut parameters, client, &nothing, &nothing, &key.resource),
+        false => ask_for(&mut parameters, client, &key.scope, &key.audience, &key.resource),
     }
     for &(name, value) in ask.presented {
         parameters.set(name, value.clone());
     }
     let identity = Identity { profile, grant, client_id: &client.client_id };
     let authorization = client_auth::prove(identity, endpoint.auth, held.secrets, &mut parameters)?;
+    parameters.rename(&client.quirks.rename);
+    let mut request =
+        post(endpoint.token_endpoint.clone(), authorization, &parameters, client.body);
+    further_headers(&mut request, client, profile, grant, held.secrets)?;
+    Ok(request)
+}
 
-    Ok(post(endpoint.token_endpoint.clone(), authorization, &parameters, client.body))
+/// Puts in the headers that this provider wants besides, or in place of ours.
+pub(in crate::oauth) fn further_headers(
+    request: &mut HttpRequest,
+    client: &Client,
+    profile: &ProfileName,
+    grant: &str,
+    secrets: &BTreeMap<String, Secret>,
+) -> Result<(), Failure> {
+    for (name, template) in &client.quirks.headers {
+        let is_it = |own: &str| own.eq_ignore_ascii_case(name);
+        if is_it("Authorization") && request.headers.iter().any(|(own, _)| is_it(own)) {
+            return Err(second_proof(profile, &format!("headers.{name}")));
+        }
+        let value = placeholder::fill(template, secrets)
+            .map_err(|Missing(name)| client_auth::secret_required(profile, grant, &name))?;
+        request.headers.retain(|(own, _)| !is_it(own));
+        request.headers.push((name.clone().into(), value));
+    }
+    Ok(())
 }
 
 /// A request that carries parameters, with what proves its client where that is a header.
-pub(super) fn post(
+pub(in crate::oauth) fn post(
     url: Url,
     authorization: Option<Secret>,
     parameters: &Parameters,
@@ -82,26 +113,26 @@ pub(super) fn post(
     HttpRequest { method: Method::Post, url, headers, body: parameters.encode(body) }
 }
 
-fn second_proof(profile: &ProfileName, parameter: &str) -> Failure {
-    Failure::new(
-        Kind::ConfigInvalid,
-        format!("params.{parameter} would prove the client a second time (RFC 6749 section 2.3)"),
-    )
-    .of(profile)
-    .hint(format!("run `tokctl set {profile} client_auth=post`, without the parameter"))
+fn second_proof(profile: &ProfileName, what: &str) -> Failure {
+    let message = format!("{what} would prove the client a second time (RFC 6749 section 2.3)");
+    let hint = match what.starts_with("params.") {
+        true => format!("run `tokctl set {profile} client_auth=post`, without the parameter"),
+        false => format!("run `tokctl set {profile} client_auth=none`, or remove `{what}`"),
+    };
+    Failure::new(Kind::ConfigInvalid, message).of(profile).hint(hint)
 }
 
 /// Puts in the sets that are not empty.
 pub(super) fn ask_for(
     parameters: &mut Parameters,
+    client: &Client,
     scope: &BTreeSet<String>,
     audience: &BTreeSet<String>,
     resource: &BTreeSet<String>,
 ) {
     if !scope.is_empty() {
-        // RFC 6749 section 3.3.
         let joined: Vec<_> = scope.iter().map(String::as_str).collect();
-        parameters.set_text("scope", &joined.join(" "));
+        parameters.set_text("scope", &joined.join(client.quirks.scope_separator()));
     }
     for (name, values) in [("audience", audience), ("resource", resource)] {
         if !values.is_empty() {

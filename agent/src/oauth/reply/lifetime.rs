@@ -1,6 +1,7 @@
 //! When a token expires, from what providers write and from what they forget.
 //!
-//! A lifetime counts from when the request was sent. The token's own `exp`, where it is a JWT, can
+//! A lifetime counts from when the request was sent. One of nothing means "it has no end" at some providers and "it
+//! is over" at others; a profile that assumes a lifetime says which. The token's own `exp`, where it is a JWT, can
 //! only make it shorter; it is a hint that is read without being trusted (RFC 8725 does not apply:
 //! nothing is decided on it but when to renew). Nobody's word is taken for more than ten years.
 
@@ -9,7 +10,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
-use tokctl_proto::time::DURATION_MAX;
+use tokctl_proto::time::{DURATION_MAX, parse_duration};
 use tokctl_proto::{Secret, WallMs};
 use zeroize::Zeroizing;
 
@@ -27,7 +28,9 @@ pub(super) fn expires_at(
     assume_ttl: Option<Duration>,
     access_token: &Secret,
 ) -> Option<WallMs> {
-    let granted = expires_in.and_then(lifetime).map(|lifetime| sent_at.plus(lifetime));
+    let says_something = |lifetime: &Duration| !lifetime.is_zero() || assume_ttl.is_none();
+    let granted = expires_in.and_then(lifetime).filter(says_something);
+    let granted = granted.map(|lifetime| sent_at.plus(lifetime));
     let assumed = || assume_ttl.map(|ttl| sent_at.plus(ttl));
     let hinted = || {
         let exp = on_our_clock(jwt_exp(access_token.expose())?, clock_ahead_s);
@@ -39,10 +42,12 @@ pub(super) fn expires_at(
     }
 }
 
-/// Seconds as a number or as text, clamped to 0 and ten years: a negative lifetime is over. What is
-/// no number counts as not having been said.
+/// Seconds as a number or as text, clamped to 0 and ten years: a negative lifetime is over. Text may name its unit,
+/// as in `1h`. What is neither counts as not having been said.
 pub(super) fn lifetime(written: &Value) -> Option<Duration> {
-    let seconds = seconds(written)?.clamp(0.0, DURATION_MAX.as_secs_f64());
+    let with_unit = || parse_duration(written.as_str()?.trim()).ok();
+    let Some(seconds) = seconds(written) else { return with_unit() };
+    let seconds = seconds.clamp(0.0, DURATION_MAX.as_secs_f64());
     Some(Duration::from_secs_f64(seconds))
 }
 

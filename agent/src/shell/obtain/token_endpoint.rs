@@ -15,6 +15,10 @@ use crate::vault::{Entry, NoRefreshToken};
 pub(super) async fn ask(asking: Asking) -> Result<Answer, Trouble> {
     let client = client_of(&asking)?;
     let endpoint = endpoint(&asking, client).await?;
+    let endpoint = match asking.profile.grant.has_refresh_token() {
+        true => endpoint.of_refreshes(client),
+        false => endpoint,
+    };
     let place = std::slice::from_ref(&endpoint.token_endpoint);
     let entry = asking.entry_for(place).await?;
     let sent = entry.as_ref().map(Entry::secrets_to_send).unwrap_or_default();
