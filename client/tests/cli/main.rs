@@ -4,6 +4,7 @@
 
 mod autostart;
 mod edit;
+mod login;
 mod person;
 mod prompts;
 mod refresh_all;

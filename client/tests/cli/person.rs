@@ -13,6 +13,10 @@ use nix::sys::termios::{LocalFlags, tcgetattr};
 
 use crate::script::{Script, WAIT_MAX};
 
+/// Variables by which a browser is found.
+pub(crate) const WHERE_A_BROWSER_IS: [&str; 5] =
+    ["BROWSER", "DISPLAY", "WAYLAND_DISPLAY", "SSH_CONNECTION", "SSH_TTY"];
+
 /// Somebody at a terminal of their own, running one command.
 pub(crate) struct Person {
     keyboard: File,
@@ -52,7 +56,10 @@ impl Person {
             .stdin(end())
             .stdout(end())
             .stderr(end());
-        for name in ["CI", "TOKCTL_NO_PROMPT", "HTTPS_PROXY", "https_proxy", "SSL_CERT_FILE"] {
+        for name in ["CI", "TOKCTL_NO_PROMPT", "HTTPS_PROXY", "https_proxy", "SSL_CERT_FILE"]
+            .into_iter()
+            .chain(WHERE_A_BROWSER_IS)
+        {
             if !environment.iter().any(|(set, _)| *set == name) {
                 command.env_remove(name);
             }

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::person::WHERE_A_BROWSER_IS;
 use crate::script::Script;
 
 #[test]
@@ -32,6 +33,9 @@ fn tell(story: &Path) -> Vec<String> {
         if has_agent {
             cases.env("TOKCTL_HOME", home.path().to_str().unwrap());
             cases.env("TOKCTL_SOCK", socket.to_str().unwrap());
+            for name in WHERE_A_BROWSER_IS {
+                cases.env(name, "");
+            }
         }
         cases.case(story).run();
     });

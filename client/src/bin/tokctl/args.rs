@@ -10,6 +10,7 @@ use crate::cmd::add::AddArgs;
 use crate::cmd::agent::AgentCommand;
 use crate::cmd::init::InitArgs;
 use crate::cmd::inspect::InspectArgs;
+use crate::cmd::login::LoginArgs;
 use crate::cmd::logout::LogoutArgs;
 use crate::cmd::passwd::PasswdArgs;
 use crate::cmd::purge::PurgeArgs;
@@ -113,6 +114,8 @@ pub(crate) enum Command {
     Report(ReportArgs),
     /// Revoke an access token at its provider
     Revoke(RevokeArgs),
+    /// Log in at a provider, with a browser or on another device
+    Login(LoginArgs),
     /// Revoke and forget all tokens of a profile; its client secret stays
     Logout(LogoutArgs),
     /// List the profiles

@@ -71,6 +71,11 @@ impl Output {
         self.stderr(&safe(line));
     }
 
+    /// A picture that was made here; shown even with `-q`.
+    pub(crate) fn picture(&self, lines: &[String]) {
+        lines.iter().for_each(|line| self.stderr(line));
+    }
+
     /// Something to act on; said even with `-q`.
     pub(crate) fn warn(&self, text: &str) {
         for line in text.lines() {

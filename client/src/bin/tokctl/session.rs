@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::ffi::OsString;
 use std::io::{self, IsTerminal};
+use std::os::fd::AsFd;
 
 use tokctl_client::proto::response::{Ask, Done, Item, Progress};
 use tokctl_client::proto::{Failure, Kind};
@@ -166,7 +167,7 @@ impl Handler for Conversation<'_> {
     }
 
     fn ask(&mut self, ask: &Ask<'_>, agent: Agent<'_>) -> Result<Reply, Error> {
-        match Terminal::open()?.ask(&ask.prompt, ask.hidden, Some(agent))? {
+        match Terminal::open()?.ask(&ask.prompt, ask.hidden, Some(agent.as_fd()))? {
             Typed::Line(text) => Ok(Reply::Answer(text)),
             Typed::Settled => Ok(Reply::Settled),
         }

@@ -14,7 +14,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal, raise};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::termios::{FlushArg, LocalFlags, SetArg, Termios, tcflush, tcgetattr, tcsetattr};
-use tokctl_client::{Agent, Error, Secret};
+use tokctl_client::{Error, Secret};
 use zeroize::Zeroizing;
 
 use crate::output::safe;
@@ -48,12 +48,12 @@ impl Terminal {
         Ok(Self { tty })
     }
 
-    /// Asks, and waits for a line or for the agent.
+    /// Asks, and waits for a line or for the agent, whose end of the connection that is.
     pub(crate) fn ask(
         &self,
         prompt: &str,
         hidden: bool,
-        agent: Option<Agent<'_>>,
+        agent: Option<BorrowedFd<'_>>,
     ) -> Result<Typed, Error> {
         hide_from_others();
         let prompt = safe(prompt.trim_end());
@@ -125,13 +125,13 @@ enum Happened {
     Signal(Signal),
 }
 
-fn wait(tty: &File, signals: &Signals, agent: Option<Agent<'_>>) -> Result<Happened, Error> {
+fn wait(tty: &File, signals: &Signals, agent: Option<BorrowedFd<'_>>) -> Result<Happened, Error> {
     let mut watched = vec![
         PollFd::new(signals.descriptor.as_fd(), PollFlags::POLLIN),
         PollFd::new(tty.as_fd(), PollFlags::POLLIN),
     ];
-    if let Some(agent) = &agent {
-        watched.push(PollFd::new(agent.as_fd(), PollFlags::POLLIN));
+    if let Some(agent) = agent {
+        watched.push(PollFd::new(agent, PollFlags::POLLIN));
     }
     loop {
         match poll(&mut watched, PollTimeout::NONE) {
@@ -200,6 +200,18 @@ impl Signals {
         Ok(read
             .and_then(|arrived| i32::try_from(arrived.ssi_signo).ok())
             .and_then(|number| Signal::try_from(number).ok()))
+    }
+}
+
+/// Whether a signal is the end of a command that can end well; the others are for the system to carry out.
+pub(crate) fn is_for_us(signal: Signal) -> bool {
+    !matches!(signal, Signal::SIGTSTP | Signal::SIGTERM | Signal::SIGHUP)
+}
+
+impl Signals {
+    /// Lets the signals go, so that this one stops or ends us, as its sender wanted.
+    pub(crate) fn deliver(self, signal: Signal) -> Result<(), Error> {
+        raise(signal).map_err(|errno| failed(errno.into()))
     }
 }
 

@@ -12,10 +12,10 @@ use tokctl_client::proto::request::{Add, Add2, Assignment, DatedSecret, NamedSec
 use tokctl_client::proto::response::Done;
 use tokctl_client::proto::secret::SecretStr;
 use tokctl_client::proto::time::Spoken;
-use tokctl_client::proto::{Failure, Kind};
+use tokctl_client::proto::{Failure, Kind, setting};
 use tokctl_client::{Client, GetOptions, ProfileName, Request, Secret};
 
-use crate::cmd::init;
+use crate::cmd::{init, login};
 use crate::exit::Stop;
 use crate::expires::Expires;
 use crate::secret_input::{ClientSecret, Key, RefreshToken, SecretInput};
@@ -94,9 +94,11 @@ pub(crate) fn run(args: AddArgs, session: &Session) -> Result<(), Stop> {
         questions::ask_for_missing(&args.profile, &mut settings, &mut secrets, session)?;
     }
     allow_loopback(&mut settings, session);
+    let is_login = settings.value("grant").is_some_and(setting::is_login);
     let request = request(&args, settings.into_inner(), &secrets, session)?;
     session.tell(&mut client, &request)?;
     match args.check || session.can_ask() {
+        true if is_login => login::run_for(&args.profile, session),
         true => check(&mut client, &args.profile, session),
         false => Ok(()),
     }

@@ -10,6 +10,7 @@ pub(crate) mod init;
 pub(crate) mod inspect;
 mod list;
 mod lock;
+pub(crate) mod login;
 pub(crate) mod logout;
 pub(crate) mod passwd;
 pub(crate) mod purge;
@@ -39,6 +40,7 @@ pub(crate) fn run(command: Command, session: &Session) -> Result<(), Stop> {
         Command::Refresh(args) => refresh::run(args, session),
         Command::Report(args) => report::run(args, session),
         Command::Revoke(args) => revoke::run(&args, session),
+        Command::Login(args) => login::run(&args, session),
         Command::Logout(args) => logout::run(&args, session),
         Command::List => list::run(session),
         Command::Show(args) => show::run(&args, session),
