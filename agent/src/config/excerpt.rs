@@ -8,29 +8,31 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokctl_proto::ProfileName;
+use tokctl_proto::setting::is_login;
 use toml_edit::{Array, DocumentMut, InlineTable, Item, Table, Value};
 use url::Url;
 
 use super::{Body, Client, ClientAuth, Jwt, KeyEncoding, Network, Provider};
 
-/// The excerpt of a client's settings; `None` where its proof comes from elsewhere at the time, which no settings
-/// of its own can bring back.
-pub fn excerpt(name: &ProfileName, client: &Client) -> Option<String> {
+/// The excerpt of the settings of a client that has this grant; `None` where its proof comes from elsewhere at the
+/// time, which no settings of its own can bring back.
+pub fn excerpt(name: &ProfileName, grant: &str, client: &Client) -> Option<String> {
     let auth = match client.client_auth {
         Some(ClientAuth::Federated) => return None,
         auth => auth.map(client_auth),
     };
     let mut lines = Lines::default();
-    // Nothing is obtained by it: it stands for whoever has a token endpoint, with and without an id.
-    lines.text(
-        "grant",
-        if client.client_id.is_empty() { "jwt_bearer" } else { "client_credentials" },
-    );
+    lines.text("grant", stand_in(grant, client));
     match &client.provider {
         Provider::Issuer { text, .. } => lines.text("issuer", text),
         Provider::TokenEndpoint(url) => lines.text("token_endpoint", url.as_str()),
     }
-    lines.optional("revocation_endpoint", client.endpoints.revocation.as_ref().map(Url::as_str));
+    let endpoints = &client.endpoints;
+    if is_login(grant) {
+        lines.endpoint("authorization_endpoint", endpoints.authorization.as_ref());
+        lines.endpoint("device_authorization_endpoint", endpoints.device_authorization.as_ref());
+    }
+    lines.endpoint("revocation_endpoint", endpoints.revocation.as_ref());
     lines.optional("client_id", Some(&*client.client_id).filter(|id| !id.is_empty()));
     lines.optional("client_auth", auth);
     if client.body == Body::Json {
@@ -53,6 +55,16 @@ pub fn excerpt(name: &ProfileName, client: &Client) -> Option<String> {
     profiles.insert(name.as_str(), Item::Table(lines.0));
     document.insert("profiles", Item::Table(profiles));
     Some(document.to_string())
+}
+
+/// Nothing is obtained by it any more, but it has a say in how a client proves itself where the settings do not say.
+/// An exchange needs somebody else's token, which a request about a token does not.
+fn stand_in<'a>(grant: &'a str, client: &Client) -> &'a str {
+    match grant {
+        "token_exchange" if client.client_id.is_empty() => "jwt_bearer",
+        "token_exchange" => "client_credentials",
+        grant => grant,
+    }
 }
 
 fn client_auth(auth: ClientAuth) -> &'static str {
@@ -85,6 +97,10 @@ impl Lines {
         if let Some(text) = text {
             self.text(key, text);
         }
+    }
+
+    fn endpoint(&mut self, key: &str, endpoint: Option<&Url>) {
+        self.optional(key, endpoint.map(Url::as_str));
     }
 
     fn duration(&mut self, key: &str, duration: Option<Duration>) {
@@ -127,15 +143,16 @@ impl Lines {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config;
+    use crate::config::{self, Endpoints};
 
     fn name() -> ProfileName {
         ProfileName::parse("acme.eu").unwrap()
     }
 
-    fn client_of(text: &str) -> Client {
+    fn read(text: &str) -> (&'static str, Client) {
         let config = config::parse(text).unwrap_or_else(|error| panic!("{error}: {text}"));
-        config.profiles[&name()].grant.client().unwrap().clone()
+        let grant = &config.profiles[&name()].grant;
+        (grant.name(), grant.client().unwrap().clone())
     }
 
     /// What the excerpt must bring back.
@@ -148,7 +165,13 @@ mod tests {
             network: client.network.clone(),
             ..Client::plain(Url::parse("https://acme.example/").unwrap())
         };
-        needed.endpoints.revocation = client.endpoints.revocation.clone();
+        let endpoints = client.endpoints.clone();
+        needed.endpoints = Endpoints {
+            introspection: None,
+            pushed_authorization_request: None,
+            refresh: None,
+            ..endpoints
+        };
         needed.quirks.headers = client.quirks.headers.clone();
         needed.quirks.rename = client.quirks.rename.clone();
         needed.jwt = Jwt { iss: None, sub: None, claims: BTreeMap::new(), ..client.jwt.clone() };
@@ -161,6 +184,9 @@ mod tests {
     fn what_a_request_is_made_of_reads_back() {
         for settings in [
             format!("grant = \"authorization_code\"\n{WHO}scope = \"a b\"\n"),
+            "grant = \"device_code\"\ntoken_endpoint = \"https://acme.example/t\"\nclient_id = \"c\"\n\
+             device_authorization_endpoint = \"https://acme.example/d\"\n"
+                .to_owned(),
             format!(
                 "grant = \"refresh_token\"\n{WHO}rotation = \"grace\"\nclient_auth = \"none\"\n"
             ),
@@ -184,19 +210,21 @@ mod tests {
             for agent in
                 ["", "[agent]\nno_proxy = [\"a.example\", \".b\"]\nproxy = \"http://q:1\"\n"]
             {
-                let before = client_of(&format!("{agent}[profiles.\"acme.eu\"]\n{settings}"));
-                let text = excerpt(&name(), &before).unwrap();
-                assert_eq!(client_of(&text), needed(&before), "{text}");
+                let (grant, before) = read(&format!("{agent}[profiles.\"acme.eu\"]\n{settings}"));
+                let text = excerpt(&name(), grant, &before).unwrap();
+                let (stand_in, after) = read(&text);
+                assert_eq!(after, needed(&before), "{text}");
+                assert!(stand_in == grant || grant == "token_exchange", "{text}");
             }
         }
     }
 
     #[test]
     fn a_proof_from_elsewhere_is_not_brought_back() {
-        let client = client_of(&format!(
+        let (grant, client) = read(&format!(
             "[profiles.\"acme.eu\"]\ngrant = \"token_exchange\"\n{WHO}subject = \"gitlab\"\n\
              client_auth = \"federated\"\n"
         ));
-        assert_eq!(excerpt(&name(), &client), None);
+        assert_eq!(excerpt(&name(), grant, &client), None);
     }
 }

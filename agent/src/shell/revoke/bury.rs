@@ -39,7 +39,7 @@ pub(in crate::shell) fn bury(
             "the provider could not be reached, and {TOMBSTONES_MAX} revocations wait already"
         )));
     }
-    let settings = config::excerpt(name, &warrant.client).ok_or_else(|| {
+    let settings = config::excerpt(name, warrant.grant, &warrant.client).ok_or_else(|| {
         refused("the provider could not be reached, and only you can prove the client".to_owned())
     })?;
     let mut tombstone = Tombstone::new(name.clone(), clock::now().wall, settings);
