@@ -31,6 +31,20 @@ pub(super) fn redirect_uri(text: &str) -> Result<RedirectUri, Broken> {
     }
 }
 
+/// A Google service account: its e-mail address, or the URL where its tokens are made.
+pub(super) fn account(text: &str, http_loopback: bool) -> Result<String, Broken> {
+    if text.contains("://") {
+        endpoint(text, http_loopback)?;
+        return Ok(text.to_owned());
+    }
+    match is_token(text)
+        && text.split_once('@').is_some_and(|(name, at)| !name.is_empty() && at.contains('.'))
+    {
+        true => Ok(text.to_owned()),
+        false => Err(Broken::new("must be the e-mail address of a service account")),
+    }
+}
+
 /// An issuer: neither query nor fragment (RFC 8414 section 2).
 pub(super) fn issuer(text: &str, http_loopback: bool) -> Result<Url, Broken> {
     let url = endpoint(text, http_loopback)?;
@@ -201,6 +215,21 @@ mod tests {
         ] {
             let url = endpoint(text, false);
             assert_eq!(url.as_ref().ok().map(Url::as_str), fits.then_some(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_service_account_is_an_address_or_a_url() {
+        for (text, fits) in [
+            ("ci@p.iam.gserviceaccount.com", true),
+            ("https://iam.example/v1/x:generateAccessToken", true),
+            ("http://iam.example/v1/x:generateAccessToken", false),
+            ("ci", false),
+            ("@p.example", false),
+            ("ci@p", false),
+            ("c i@p.example", false),
+        ] {
+            assert_eq!(account(text, false).is_ok(), fits, "{text}");
         }
     }
 

@@ -119,6 +119,14 @@ impl Grant {
         }
     }
 
+    /// What that token is asked for, where it is asked for.
+    pub fn subject_audience(&self) -> Option<&str> {
+        match self {
+            Self::AwsWebIdentity(role) => role.subject_audience.as_deref(),
+            grant => grant.client()?.exchange.subject_audience.as_deref(),
+        }
+    }
+
     /// The way to whoever is asked.
     pub fn network(&self) -> Option<&Network> {
         match self {

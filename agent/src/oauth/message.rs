@@ -2,9 +2,12 @@
 
 use std::borrow::Cow;
 
+use serde::{Deserialize, Deserializer};
 use tokctl_proto::{Secret, WallMs};
 use url::Url;
 use zeroize::Zeroizing;
+
+use crate::oauth::buffer::Buffer;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Method {
@@ -20,6 +23,20 @@ pub struct HttpRequest {
     /// Values are secrets since one of them is usually a credential.
     pub headers: Vec<(Cow<'static, str>, Secret)>,
     pub body: Secret,
+}
+
+/// Reads a field of a reply that is a secret.
+pub(super) fn secret<'de, D: Deserializer<'de>>(field: D) -> Result<Secret, D::Error> {
+    String::deserialize(field).map(Secret::new)
+}
+
+/// A token as an Authorization header carries it (RFC 9110 section 11.6.2).
+pub fn authorization(scheme: &str, token: &Secret) -> Secret {
+    let mut value = Buffer::default();
+    value.push_str(scheme);
+    value.push_str(" ");
+    value.push_str(token.expose());
+    value.into_secret().expect("made of text alone")
 }
 
 /// A whole reply; its body is at most 1 MiB.

@@ -23,6 +23,7 @@ pub mod reply;
 pub mod retry_after;
 pub mod revocation;
 pub mod state;
+pub mod subject;
 
 pub use discovery::Metadata;
 pub use grant::Endpoint;

@@ -26,6 +26,7 @@ use tokctl_proto::{Failure, Kind, Secret, TokenKey, WallMs};
 use url::Url;
 
 use crate::config::{Grant, ResponseShape};
+use crate::oauth::grant::aws_web_identity;
 use crate::oauth::message::HttpReply;
 use crate::oauth::reply::fields::Fields;
 use crate::oauth::reply::refusal::Refusal;
@@ -67,6 +68,8 @@ pub enum Purpose {
     Refresh,
     /// The first tokens, for the code of a login.
     Login,
+    /// A token that is presented at once for another one.
+    Intermediate,
     /// No token: something else at the endpoint that is called this.
     Other(&'static str),
 }
@@ -91,7 +94,9 @@ impl Asked<'_> {
     fn endpoint_name(&self) -> &'static str {
         match self.purpose {
             Purpose::Other(name) => name,
-            Purpose::Token | Purpose::Refresh | Purpose::Login => "token endpoint",
+            Purpose::Token | Purpose::Refresh | Purpose::Login | Purpose::Intermediate => {
+                "token endpoint"
+            }
         }
     }
 
@@ -110,7 +115,22 @@ impl Asked<'_> {
         match self.grant {
             Grant::Steps(steps) => &steps.response,
             Grant::GithubApp(_) => &shape::GITHUB_APP,
+            Grant::TokenExchange(client)
+                if client.exchange.impersonate.is_some() && self.purpose == Purpose::Token =>
+            {
+                &shape::IMPERSONATED
+            }
             grant => grant.client().map_or(&shape::STANDARD, |client| &client.quirks.response),
+        }
+    }
+
+    /// What the reply holds, where it has it.
+    fn fields(&self, reply: &HttpReply) -> Option<Fields> {
+        match self.grant {
+            Grant::AwsWebIdentity(_) => {
+                Fields::read(aws_web_identity::token_reply(reply)?.expose().as_bytes())
+            }
+            _ => shape::read(self.shape(), &reply.body),
         }
     }
 
@@ -136,7 +156,7 @@ impl Asked<'_> {
 /// Classifies a reply; `now` is when it is read, which may be after a crash.
 pub fn classify(now: WallMs, asked: &Asked<'_>, reply: &HttpReply) -> Outcome {
     let clock_ahead_s = provider_clock::ahead_s(reply);
-    let fields = shape::read(asked.shape(), &reply.body);
+    let fields = asked.fields(reply);
     let mut fields = fields
         .map(|fields| shape::put_in_place(fields, asked.shape(), reply.sent_at, clock_ahead_s));
     let refusal = fields.as_ref().and_then(refusal::find).map(|it| it.without(asked.sent));

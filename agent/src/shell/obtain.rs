@@ -23,10 +23,12 @@ use crate::oauth::{HttpReply, HttpRequest};
 use crate::vault::Entry;
 
 mod answer;
+mod aws_web_identity;
 mod command;
 mod github_app;
 mod self_signed;
 mod steps;
+mod subject;
 mod token_endpoint;
 
 pub use answer::Answer;
@@ -48,6 +50,8 @@ struct Asking {
     key: TokenKey,
     /// Which client secret is sent.
     credential: Credential,
+    /// What a client or another profile has brought, to be presented.
+    subject: Option<Secret>,
 }
 
 /// Asks once. What it takes is read from the entry for this one request.
@@ -57,9 +61,12 @@ pub async fn obtain(
     revision: u64,
     key: TokenKey,
     credential: Credential,
+    subject: Option<Secret>,
 ) -> Result<Answer, Trouble> {
-    let asking = Asking { means, profile: Arc::clone(&profile), revision, key, credential };
+    let own = Arc::clone(&profile);
+    let asking = Asking { means, profile: own, revision, key, credential, subject };
     match &profile.grant {
+        Grant::AwsWebIdentity(role) => aws_web_identity::ask(asking, role).await,
         Grant::GithubApp(app) => github_app::ask(asking, app).await,
         Grant::SelfSignedJwt(settings) => self_signed::sign(asking, settings).await,
         Grant::Steps(steps) => steps::ask(asking, steps).await,

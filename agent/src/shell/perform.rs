@@ -220,7 +220,7 @@ impl Performer {
         let trouble = trouble.reached(Reached::Perhaps);
         let promise = self.promise(Input::Answered { attempt, result: Err(trouble) });
         self.spawn(async move {
-            let result = obtain::obtain(means, profile, revision, key, credential).await;
+            let result = obtain::obtain(means, profile, revision, key, credential, None).await;
             promise.keep(Input::Answered { attempt, result });
         });
     }

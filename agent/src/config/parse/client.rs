@@ -53,7 +53,9 @@ pub(super) fn client(section: &Section<'_>, agent: &Network) -> Result<Client, C
             subject_audience: section.checked("subject_audience", check::plain_text)?,
             subject_token_type: section.checked("subject_token_type", check::plain_text)?,
             requested_token_type: section.checked("requested_token_type", check::plain_text)?,
-            impersonate: section.checked("impersonate", check::plain_text)?,
+            impersonate: section.checked("impersonate", |text| {
+                address::account(text, network.allow_http_loopback)
+            })?,
         },
         dpop: section.flag("dpop"),
         network,

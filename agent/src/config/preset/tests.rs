@@ -15,6 +15,7 @@ fn sample(key: &str) -> &'static str {
         "issuer" => "https://acme.example/oauth2",
         "subject" => "github-actions",
         "installation_id" => "42",
+        "impersonate" => "ci@acme.iam.gserviceaccount.com",
         _ => "sample",
     }
 }

@@ -10,10 +10,9 @@ use tokctl_proto::{Failure, Kind, Secret, TokenKey};
 use url::Url;
 
 use crate::config::{Algorithm, GithubApp};
-use crate::oauth::buffer::Buffer;
 use crate::oauth::grant::{Held, private_key, unfit_key};
 use crate::oauth::jose::Assertion;
-use crate::oauth::message::{HttpRequest, Method};
+use crate::oauth::message::{self, HttpRequest, Method};
 
 /// The name in config.toml.
 const NAME: &str = "github_app";
@@ -59,9 +58,6 @@ pub fn request(app: &GithubApp, key: &TokenKey, held: Held<'_>) -> Result<HttpRe
         .sign(held.now, &private, Algorithm::Rs256, &app.jwt)
         .map_err(|error| unfit_key(profile, NAME, &error))?;
     let text = |value: &str| Secret::new(value.to_owned());
-    let mut authorization = Buffer::default();
-    authorization.push_str("Bearer ");
-    authorization.push_str(signed.expose());
     Ok(HttpRequest {
         method: Method::Post,
         url: endpoint(app),
@@ -69,7 +65,7 @@ pub fn request(app: &GithubApp, key: &TokenKey, held: Held<'_>) -> Result<HttpRe
             ("Accept".into(), text("application/vnd.github+json")),
             ("X-GitHub-Api-Version".into(), text(API_VERSION)),
             ("Content-Type".into(), text("application/json")),
-            ("Authorization".into(), authorization.into_secret().expect("made of text alone")),
+            ("Authorization".into(), message::authorization("Bearer", &signed)),
         ],
         body: Secret::new(body(app)),
     })

@@ -2,14 +2,17 @@
 
 pub mod authorization_code;
 pub mod aws_credentials;
+pub mod aws_web_identity;
 pub mod client_credentials;
 pub mod command;
 pub mod device_code;
 pub mod github_app;
+pub mod impersonation;
 pub mod jwt_bearer;
 pub mod refresh_token;
 pub mod self_signed_jwt;
 pub mod steps;
+pub mod token_exchange;
 pub(super) mod token_request;
 
 use std::collections::BTreeMap;

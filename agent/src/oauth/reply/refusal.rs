@@ -50,6 +50,12 @@ const MEANINGS: &[(&str, Meaning)] = &[
     // GitHub's own.
     ("incorrect_client_credentials", Meaning::Client),
     ("bad_refresh_token", Meaning::Grant),
+    // AWS STS's own.
+    ("ExpiredTokenException", Meaning::Grant),
+    ("InvalidIdentityToken", Meaning::Grant),
+    ("IDPRejectedClaim", Meaning::Grant),
+    ("IDPCommunicationError", Meaning::Busy),
+    ("Throttling", Meaning::SlowDown),
     // Slack's own.
     ("invalid_client_id", Meaning::Client),
     ("bad_client_secret", Meaning::Client),
@@ -174,6 +180,12 @@ impl Refusal {
                 let failure = refused("the code of the login");
                 let hint = format!("run `tokctl login {profile}` again");
                 Trouble::new(Class::LoginRequired, failure.hint(hint))
+            }
+            // Another one comes with the next request, or soon.
+            Some(Meaning::Grant) if asked.grant.subject().is_some() => {
+                let failure = refused("the subject token");
+                let failure = Failure { kind: Kind::SubjectRequired, ..failure };
+                Trouble::new(Class::Retry, failure).because(asked.perhaps_key())
             }
             // Nothing was presented but the client itself.
             Some(Meaning::Grant) => {

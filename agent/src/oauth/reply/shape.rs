@@ -23,6 +23,13 @@ pub(super) static GITHUB_APP: LazyLock<ResponseShape> = LazyLock::new(|| {
     ResponseShape(BTreeMap::from(owned))
 });
 
+/// Google's `generateAccessToken`.
+pub(super) static IMPERSONATED: LazyLock<ResponseShape> = LazyLock::new(|| {
+    let paths = [("token", "accessToken"), ("expires_at", "expireTime")];
+    let owned = paths.map(|(name, path)| (name.to_owned(), path.to_owned()));
+    ResponseShape(BTreeMap::from(owned))
+});
+
 /// The path that means all of the body.
 const BODY: &str = "body";
 /// From 1973 on, as milliseconds; as seconds it is the year 5138.

@@ -1,5 +1,6 @@
 //! Replies of real providers and hostile ones, each with what it means in one line.
 
+mod exchange;
 mod login;
 mod refresh;
 

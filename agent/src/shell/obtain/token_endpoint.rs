@@ -1,18 +1,24 @@
 //! Asking a token endpoint (RFC 6749 section 3.2), whose place the profile or its issuer's metadata names.
 
-use tokctl_core::{Cause, Class, Credential, Reached, Trouble};
+use tokctl_core::{Cause, Class, Credential, Outcome, Reached, Trouble};
 use tokctl_proto::{Failure, Kind, Secret};
+use url::Url;
 
-use super::{Answer, Asking, unique};
+use super::{Answer, Asking, subject, unique};
 use crate::clock;
 use crate::config::{Client, Grant, Provider};
 use crate::oauth::client_auth;
-use crate::oauth::grant::{Endpoint, Held, client_credentials, jwt_bearer, refresh_token, refused};
-use crate::oauth::message::HttpRequest;
+use crate::oauth::grant::{
+    Endpoint, Held, client_credentials, impersonation, jwt_bearer, refresh_token, refused,
+    token_exchange,
+};
+use crate::oauth::message::{HttpReply, HttpRequest};
+use crate::oauth::reply::{self, Asked, Purpose};
 use crate::shell::rotate::no_refresh_token;
 use crate::vault::{Entry, NoRefreshToken};
 
-pub(super) async fn ask(asking: Asking) -> Result<Answer, Trouble> {
+pub(super) async fn ask(mut asking: Asking) -> Result<Answer, Trouble> {
+    let subject = subject::take(&mut asking).await?;
     let client = client_of(&asking)?;
     let endpoint = endpoint(&asking, client).await?;
     let endpoint = match asking.profile.grant.has_refresh_token() {
@@ -21,11 +27,38 @@ pub(super) async fn ask(asking: Asking) -> Result<Answer, Trouble> {
     };
     let place = std::slice::from_ref(&endpoint.token_endpoint);
     let entry = asking.entry_for(place).await?;
-    let sent = entry.as_ref().map(Entry::secrets_to_send).unwrap_or_default();
-    let subject = entry.as_ref().and_then(|entry| entry.subject.clone());
-    let request = request(&asking, client, &endpoint, entry, unique()?)?;
+    let mut sent = entry.as_ref().map(Entry::secrets_to_send).unwrap_or_default();
+    let logged_in = entry.as_ref().and_then(|entry| entry.subject.clone());
+    let request = request(&asking, client, &endpoint, entry, subject.as_ref())?;
+    sent.extend(subject);
     let reply = asking.send(request).await?;
-    Ok(Answer { subject, ..asking.answered(endpoint.token_endpoint, reply, sent) })
+    match impersonation::endpoint(client) {
+        Some(account) => impersonate(asking, &endpoint.token_endpoint, &account, reply, sent).await,
+        None => {
+            let answer = asking.answered(endpoint.token_endpoint, reply, sent);
+            Ok(Answer { subject: logged_in, ..answer })
+        }
+    }
+}
+
+/// Presents the token of the first answer to act as somebody else.
+async fn impersonate(
+    asking: Asking,
+    endpoint: &Url,
+    account: &Url,
+    reply: HttpReply,
+    mut sent: Vec<Secret>,
+) -> Result<Answer, Trouble> {
+    let (key, grant) = (&asking.key, &asking.profile.grant);
+    let asked = Asked { key, grant, endpoint, sent: &sent, purpose: Purpose::Intermediate };
+    let token = match reply::classify(clock::now().wall, &asked, &reply) {
+        Outcome::Tokens(obtained) => obtained.token.access_token,
+        Outcome::Failed(trouble) => return Err(trouble),
+    };
+    let request = impersonation::request(client_of(&asking)?, key, account, &token);
+    sent.push(token);
+    let reply = asking.send(request).await?;
+    Ok(asking.answered(account.clone(), reply, sent))
 }
 
 /// The request, made of what the entry holds; the rest of that is wiped when it is made.
@@ -34,7 +67,7 @@ fn request(
     client: &Client,
     endpoint: &Endpoint,
     entry: Option<Entry>,
-    unique: [u8; 16],
+    subject: Option<&Secret>,
 ) -> Result<HttpRequest, Trouble> {
     let (name, key) = (&asking.profile.name, &asking.key);
     // Another than the one of the intent would be sent without a trace on the disk.
@@ -49,7 +82,8 @@ fn request(
             Trouble::new(Class::Permanent, failure).because(Cause::InvalidClient)
         })?,
     };
-    let held = Held { secrets: &secrets, subject: None, now: clock::now().wall, unique };
+    let now = clock::now().wall;
+    let held = Held { secrets: &secrets, subject, now, unique: unique()? };
     let made = match &asking.profile.grant {
         grant if grant.has_refresh_token() => {
             let presented =
@@ -57,6 +91,7 @@ fn request(
             refresh_token::request(client, endpoint, key, held, &presented)
         }
         Grant::JwtBearer(_) => jwt_bearer::request(client, endpoint, key, held),
+        Grant::TokenExchange(_) => token_exchange::request(client, endpoint, key, held),
         _ => client_credentials::request(client, endpoint, key, held),
     };
     made.map_err(refused)
