@@ -52,6 +52,8 @@ pub(super) enum Left {
     NoEndpoint,
     /// The provider does not revoke tokens of its kind.
     Unsupported,
+    /// The client proves itself by a token of the moment, and nobody has brought one.
+    Unproved,
     /// The provider refused it, after it had revoked the refresh token.
     Refused(String),
 }
@@ -85,12 +87,16 @@ pub(super) async fn revoke(
     doomed: Vec<Doomed>,
 ) -> Result<Outcome, Failure> {
     let mut outcome = Outcome::default();
+    let all_left = |doomed: Vec<Doomed>, why: Left| Outcome {
+        left: doomed.into_iter().map(|token| (token, why.clone())).collect(),
+        ..Outcome::default()
+    };
     let place = match place(means, warrant, |endpoints| endpoints.revocation.as_ref()).await {
-        Ok(Some(place)) => place,
-        Ok(None) => {
-            outcome.left = doomed.into_iter().map(|token| (token, Left::NoEndpoint)).collect();
-            return Ok(outcome);
+        Ok(Some(_)) if warrant.client.client_auth == Some(ClientAuth::Federated) => {
+            return Ok(all_left(doomed, Left::Unproved));
         }
+        Ok(Some(place)) => place,
+        Ok(None) => return Ok(all_left(doomed, Left::NoEndpoint)),
         Err(trouble) => return put_off(outcome, doomed, trouble),
     };
     let begun = clock::now().boot;
@@ -104,13 +110,18 @@ pub(super) async fn revoke(
         match told {
             Revocation::Done => outcome.revoked.push(token),
             Revocation::Unsupported => outcome.left.push((token, Left::Unsupported)),
+            // What matters is gone, and the rest with it as a rule (section 2.1): to fail for that would leave a
+            // profile that cannot be logged out.
             Revocation::Failed(trouble)
-                if trouble.class == Class::Permanent
-                    && token.kind == TokenKind::Access
-                    && had_refresh_token =>
+                if trouble.class == Class::Permanent && had_refresh_token =>
             {
-                // What matters is gone, and to refuse the rest would leave a profile that cannot be logged out.
-                outcome.left.push((token, Left::Refused(trouble.failure.message)));
+                match token.kind {
+                    // The one before it, which was burnt for it.
+                    TokenKind::Refresh => outcome.revoked.push(token),
+                    TokenKind::Access => {
+                        outcome.left.push((token, Left::Refused(trouble.failure.message)));
+                    }
+                }
             }
             Revocation::Failed(trouble) => {
                 let rest = std::iter::once(token).chain(waiting).collect();

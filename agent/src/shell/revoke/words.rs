@@ -75,7 +75,12 @@ pub(in crate::shell) fn left(name: &ProfileName, outcome: &Outcome, now: WallMs)
             Left::Unsupported => {
                 format!("{name}'s provider does not revoke access tokens: {what} {alive}")
             }
-            Left::Refused(why) => format!("{name}: {why}: {what} {alive}"),
+            Left::Unproved => format!(
+                "{name}'s client proves itself by a token of the moment, which nobody has brought: \
+                 {what} {alive}"
+            ),
+            // Most providers have ended it together with the refresh token.
+            Left::Refused(why) => format!("{name}: {why}: perhaps {what} {alive}"),
         }
     };
     reasons.into_iter().map(line).collect()
@@ -153,7 +158,7 @@ mod tests {
             (
                 vec![token(Refresh, None), token(Refresh, None)],
                 Left::Refused("no".to_owned()),
-                "acme: no: the refresh token lives until the provider ends it",
+                "acme: no: perhaps the refresh token lives until the provider ends it",
             ),
         ] {
             let left = tokens.into_iter().map(|token| (token, reason.clone())).collect();

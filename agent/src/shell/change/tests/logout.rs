@@ -243,6 +243,48 @@ async fn what_a_provider_does_not_revoke_is_told_and_forgotten() {
 }
 
 #[tokio::test]
+async fn a_burnt_refresh_token_that_is_refused_holds_nobody_up() {
+    // As at Linear, which says 400 to what is revoked already.
+    let server = Scripted::start(vec![status(200), said(400, 0, "{}"), status(200), status(200)]);
+    let bench = bench().await;
+    bench.logged_in("acme", server.port).await;
+    bench
+        .on_worker(|worker| {
+            let (vault, keys) = worker.open().unwrap();
+            let mut entry = vault.read(keys, &name("acme")).unwrap().unwrap();
+            entry.set_refresh_token(WallMs(2), secret("next-0123"), None);
+            vault.write(keys, &name("acme"), &mut entry).unwrap();
+        })
+        .await;
+    let changed = bench.logout("acme", false).await;
+    assert!(changed.result.unwrap().contains("revoked the refresh token and 2 access tokens"));
+    assert!(changed.warnings.is_empty(), "{:?}", changed.warnings);
+    assert!(body(&server).starts_with("token=next-0123&"));
+    assert!(body(&server).starts_with("token=refresh-0123&"));
+    assert!(bench.held("acme").await.is_empty());
+}
+
+#[tokio::test]
+async fn whoever_cannot_prove_the_client_is_told_so_and_forgets_all_the_same() {
+    let server = Scripted::start(vec![]);
+    let bench = bench().await;
+    let origin = format!("http://127.0.0.1:{}", server.port);
+    let settings = format!(
+        "[profiles.ci]\ngrant = \"client_credentials\"\ntoken_endpoint = \"{origin}/token\"\n\
+         client_id = \"ci\"\nclient_auth = \"federated\"\nsubject = \"gitlab\"\n\
+         allow_http_loopback = true\nrevocation_endpoint = \"{origin}/revoke\"\n"
+    );
+    std::fs::write(bench.config(), settings).unwrap();
+    bench.on_worker(|worker| worker.read_config().unwrap()).await;
+    bench.obtained("ci").await;
+    let changed = bench.logout("ci", false).await;
+    changed.result.unwrap();
+    assert!(changed.warnings[0].contains("a token of the moment"), "{:?}", changed.warnings);
+    assert!(bench.held("ci").await.is_empty());
+    server.assert_idle();
+}
+
+#[tokio::test]
 async fn a_token_is_revoked_where_its_secrets_may_go_and_nowhere_else() {
     let (server, evil) = (Scripted::start(vec![]), Scripted::start(vec![]));
     let bench = bench().await;
