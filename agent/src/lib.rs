@@ -4,6 +4,7 @@ pub mod clock;
 pub mod config;
 pub mod entropy;
 pub mod harden;
+pub mod import;
 pub mod log;
 pub mod oauth;
 pub mod shell;

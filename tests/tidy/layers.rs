@@ -1,15 +1,16 @@
-//! In the agent an import never points right: core <- oauth, vault, config <- shell <- main.
+//! In the agent an import never points right: core <- oauth, vault, config <- import <- shell <- main.
 
 use std::fs;
 
 use crate::tidy::words::{files, top};
 
 /// What each layer may not name. `core` is a crate whose manifest sees to it, and the others cannot name main.
-const LAYERS: [(&str, &[&str]); 4] = [
-    ("agent/src/oauth", &["vault", "shell"]),
-    ("agent/src/vault", &["oauth", "config", "shell"]),
-    ("agent/src/config", &["oauth", "vault", "shell"]),
-    ("agent/core/src", &["oauth", "vault", "config", "shell"]),
+const LAYERS: [(&str, &[&str]); 5] = [
+    ("agent/src/oauth", &["vault", "import", "shell"]),
+    ("agent/src/vault", &["oauth", "config", "import", "shell"]),
+    ("agent/src/config", &["oauth", "vault", "import", "shell"]),
+    ("agent/src/import", &["oauth", "vault", "shell"]),
+    ("agent/core/src", &["oauth", "vault", "config", "import", "shell"]),
 ];
 
 /// What core may not even depend on: whatever reads a clock, draws randomness, or does I/O.
