@@ -134,7 +134,10 @@ impl Core {
         {
             return None;
         }
-        let asked = self.keys_in(id).filter_map(|key| match self.waiters.oldest_of(key) {
+        if let Some(next_at) = self.subjects.pending(id) {
+            return next_at.and_then(|at| self.next_asked_at(id, at));
+        }
+        let asked = self.keys_in(id).filter_map(|key| match self.turn_of(key) {
             Some(_) => self.asking_due(id, key, lane),
             None => self.renewal_due(id, key, lane),
         });

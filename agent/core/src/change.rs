@@ -51,9 +51,10 @@ impl Core {
     /// Takes a new configuration over: what changed starts afresh, what stayed keeps its tokens.
     fn reconfigure(&mut self, profiles: BTreeMap<ProfileName, Profile>) {
         let old = std::mem::replace(&mut self.profiles, profiles);
+        self.list_exchanges();
         for (name, before) in &old {
             match self.profiles.get(name) {
-                Some(now) if (&now.source, now.revision) == (&before.source, before.revision) => {}
+                Some(now) if is_same(now, before) => {}
                 Some(now) if is_pool(now) && is_pool(before) => {}
                 _ => self.drop_profile_state(name),
             }
@@ -69,6 +70,10 @@ impl Core {
             self.traffic_forget(&name);
             let failure = self.no_such_profile(&name);
             self.refuse_reports(&name, &failure);
+        }
+        let added = self.profiles.keys().filter(|name| !old.contains_key(*name));
+        for name in added.cloned().collect::<Vec<_>>() {
+            self.subject_recovered(&name);
         }
         // A caller of a pool may wait for a member that is none any more; when it has one, it has it.
         for get in self.parked.take_all(self.now.boot) {
@@ -89,7 +94,7 @@ impl Core {
                 .filter(|name| !self.profiles.contains_key(*name))
                 .cloned();
             if let Some(name) = gone {
-                self.waiters.remove(request);
+                self.take_waiter(request);
                 let failure = self.no_such_profile(&name);
                 self.fail(request, failure);
             }
@@ -102,6 +107,7 @@ impl Core {
     pub(crate) fn drop_profile_state(&mut self, name: &ProfileName) {
         self.outdate(name);
         self.outdate_flights(name);
+        self.drop_subjects(name);
         let is_there = self.profiles.contains_key(name);
         for key in self.keys_of(name) {
             match self.keys.get_mut(&key) {
@@ -158,6 +164,7 @@ impl Core {
             }
             self.touch(&id);
         }
+        self.subject_recovered(name);
     }
 
     /// Takes a profile that is gone out of the queues.
@@ -193,6 +200,11 @@ impl Core {
             }
         }
     }
+}
+
+/// Whether a profile's tokens are what they were.
+fn is_same(now: &Profile, before: &Profile) -> bool {
+    (&now.source, now.revision, &now.subject) == (&before.source, before.revision, &before.subject)
 }
 
 fn is_pool(profile: &Profile) -> bool {

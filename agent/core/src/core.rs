@@ -27,6 +27,7 @@ use crate::policy;
 use crate::pool::Turns;
 use crate::profile::{Policy, Profile};
 use crate::rng::Rng;
+use crate::subject::Subjects;
 use crate::token::Token;
 use crate::traffic::Traffic;
 use crate::waiters::Waiters;
@@ -60,6 +61,9 @@ pub struct Core {
     pub(crate) waiters: Waiters,
     pub(crate) parked: Parked,
     pub(crate) holds: Holds,
+    pub(crate) subjects: Subjects,
+    /// By a profile, those that present its token.
+    pub(crate) exchanges: BTreeMap<ProfileName, Vec<ProfileName>>,
     /// Reports that wait until the entry they are about has been read.
     pub(crate) reports: Vec<Report>,
     pub(crate) effects: Vec<Effect>,
@@ -121,6 +125,8 @@ impl Core {
             waiters: Waiters::default(),
             parked: Parked::default(),
             holds: Holds::default(),
+            subjects: Subjects::default(),
+            exchanges: BTreeMap::new(),
             reports: Vec::new(),
             effects: Vec::new(),
             touched: BTreeSet::new(),
@@ -139,6 +145,7 @@ impl Core {
         let before = std::mem::replace(&mut self.now, now);
         self.notice_sleep(before);
         self.take(event);
+        self.settle_subjects();
         self.settle_agenda();
         self.close_the_books();
         std::mem::take(&mut self.effects)
@@ -156,6 +163,7 @@ impl Core {
                 self.unlock(request, passphrase, interactive);
             }
             Event::Passphrase { request, passphrase } => self.passphrase(request, passphrase),
+            Event::Subject { request, subject } => self.subject(request, subject),
             Event::Lock { request } => self.seal(request),
             Event::Cancel { request } => {
                 if self.forget(request) {
@@ -178,6 +186,7 @@ impl Core {
 
     fn start(&mut self, start: Start) {
         self.profiles = start.profiles;
+        self.list_exchanges();
         self.rebuild = match start.schedule {
             Some(_) => Rebuild::None,
             None => Rebuild::Wanted,
@@ -207,6 +216,7 @@ impl Core {
 
     fn stop(&mut self) {
         self.is_stopping = true;
+        self.subjects = Subjects::default();
         let waiting: Vec<RequestId> = self.waiters.all();
         let reports = std::mem::take(&mut self.reports).into_iter().map(|report| report.request);
         let others: Vec<RequestId> = self
@@ -246,7 +256,7 @@ impl Core {
     fn forget(&mut self, request: RequestId) -> bool {
         let reports = self.reports.len();
         self.reports.retain(|report| report.request != request);
-        let waiter = self.waiters.remove(request);
+        let waiter = self.take_waiter(request);
         if let Some(waiter) = &waiter {
             self.touch_key(&waiter.key);
         }
@@ -336,7 +346,7 @@ impl Core {
             .filter(|key| {
                 let stays =
                     is_plain(key) && self.keys.get(key).is_some_and(|state| state.times.is_some());
-                !stays && self.waiters.oldest_of(key).is_none()
+                !stays && self.turn_of(key).is_none()
             })
             .collect();
         // One that the provider gave or refused a moment ago last of all: whoever forgets it asks again at once.

@@ -35,8 +35,16 @@ pub enum Effect {
     /// an answer on the disk, and prove that the disk takes what will follow. An answer of before is dropped.
     /// `Event::Saved` follows; nothing is sent before it.
     SaveIntent { save: SaveId, attempt: AttemptId, key: TokenKey, tries: u32 },
+    /// Ask the client of this request for what this profile presents. `Event::Subject` may follow.
+    AskSubject { request: RequestId, profile: ProfileName },
     /// Ask the provider, once. `Event::Answered` follows.
-    Send { attempt: AttemptId, key: TokenKey, credential: Credential },
+    Send {
+        attempt: AttemptId,
+        key: TokenKey,
+        credential: Credential,
+        /// What is exchanged, where the profile has a `Subject`.
+        subject: Option<Secret>,
+    },
     /// Put the raw answer into the entry, before anybody has read it. `Event::Saved` follows. The answer stays
     /// for `Classify`.
     SaveAnswer { save: SaveId, attempt: AttemptId, answer: AnswerId },

@@ -59,6 +59,11 @@ pub enum Event {
         request: RequestId,
         passphrase: Secret,
     },
+    /// The answer to `Effect::AskSubject`: what the client has brought, or why it has nothing.
+    Subject {
+        request: RequestId,
+        subject: Result<Secret, Failure>,
+    },
     Lock {
         request: RequestId,
     },

@@ -4,10 +4,11 @@
 
 use std::sync::Arc;
 
-use tokctl_proto::{Failure, Kind, Now, ProfileName, TokenKey};
+use tokctl_proto::{Failure, Kind, Now, ProfileName, Secret, TokenKey};
 
 use crate::core::{Core, Saved};
 use crate::effect::{Credential, Effect, Kept};
+use crate::entry::Entry;
 use crate::event::{AnswerId, AttemptId, SaveId, Unread};
 use crate::lane::LaneId;
 use crate::outcome::{Class, Obtained, Outcome, Reached, Trouble};
@@ -35,6 +36,8 @@ pub(crate) struct Flight {
     /// Whether a refresh token is presented, and how often it was by then without an answer on the disk.
     tries: Option<u32>,
     credential: Credential,
+    /// What it presents, until it is sent or cannot be sent again.
+    subject: Option<Secret>,
     pub(crate) worth: Worth,
     step: Step,
 }
@@ -72,6 +75,14 @@ impl Flight {
     pub(crate) fn is_rotation(&self) -> bool {
         self.tries.is_some()
     }
+
+    /// What is presented now. It is kept for a second try with another client secret, and for nothing else.
+    fn subject_to_send(&mut self, has_next: bool) -> Option<Secret> {
+        match has_next && self.credential == Credential::Present {
+            true => self.subject.clone(),
+            false => self.subject.take(),
+        }
+    }
 }
 
 impl Core {
@@ -88,6 +99,7 @@ impl Core {
             token.map_or(0, |token| token.tries).saturating_add(1)
         });
         let revision = self.profiles.get(&key.profile).map_or(0, |profile| profile.revision);
+        let subject = self.take_subject(id);
         let flight = Flight {
             key: Arc::clone(key),
             lane: id.clone(),
@@ -97,6 +109,7 @@ impl Core {
             revision,
             tries,
             credential: Credential::Present,
+            subject,
             worth: Worth::Everything,
             step: Step::Intending,
         };
@@ -107,6 +120,7 @@ impl Core {
     fn take_off(&mut self, mut flight: Flight) {
         let attempt = AttemptId(self.next_id());
         let (key, credential) = (flight.key.as_ref().clone(), flight.credential);
+        let has_next = self.facts(&key.profile).is_some_and(|facts| facts.has_next);
         self.lanes.entry(flight.lane.clone()).or_default().in_flight = Some(attempt);
         match flight.tries {
             Some(tries) => {
@@ -115,7 +129,8 @@ impl Core {
             }
             None => {
                 flight.step = Step::Sent;
-                self.effects.push(Effect::Send { attempt, key, credential });
+                let subject = flight.subject_to_send(has_next);
+                self.effects.push(Effect::Send { attempt, key, credential, subject });
             }
         }
         self.flights.insert(attempt, flight);
@@ -142,6 +157,7 @@ impl Core {
             revision: unread.revision,
             tries: Some(tries.unwrap_or_default()),
             credential: Credential::Present,
+            subject: None,
             worth: Worth::Everything,
             step: Step::Classifying,
         };
@@ -184,6 +200,8 @@ impl Core {
         let is_current =
             self.profiles.get(&profile).is_some_and(|known| known.revision == revision);
         let worth = flight.worth;
+        let facts = self.entries.get(&profile).and_then(Entry::facts);
+        let has_next = facts.is_some_and(|facts| facts.has_next);
         // Sealed, stopped or changed before anything was sent: nothing has happened.
         if !self.lock.is_open() || self.is_stopping || !is_current || worth != Worth::Everything {
             self.withdraw(attempt);
@@ -193,8 +211,9 @@ impl Core {
         let (key, credential) = (flight.key.as_ref().clone(), flight.credential);
         let tries = flight.tries.unwrap_or_default();
         flight.step = Step::Sent;
+        let subject = flight.subject_to_send(has_next);
         self.set_tries(&profile, worth, tries);
-        self.effects.push(Effect::Send { attempt, key, credential });
+        self.effects.push(Effect::Send { attempt, key, credential, subject });
     }
 
     pub(crate) fn answered(&mut self, attempt: AttemptId, result: Result<AnswerId, Trouble>) {

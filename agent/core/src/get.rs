@@ -206,35 +206,36 @@ impl Core {
     }
 
     /// Whether the key's entry has been read, or the token is here already.
-    fn is_known(&self, key: &TokenKey) -> bool {
+    pub(crate) fn is_known(&self, key: &TokenKey) -> bool {
         self.is_loaded(&key.profile)
             || self.keys.get(key).is_some_and(|state| state.live(self.now).is_some())
     }
 
     /// Judges every waiter of a key anew.
-    pub(crate) fn settle(&mut self, key: &TokenKey, news: News) {
+    pub(crate) fn settle(&mut self, key: &Arc<TokenKey>, news: News) {
         for request in self.waiters.of(key) {
             let Some(waiter) = self.waiters.get(request) else { continue };
             match self.verdict(waiter, news) {
                 Verdict::Wait => {}
                 Verdict::Serve { met, warning } => {
-                    if let Some(waiter) = self.waiters.remove(request) {
+                    if let Some(waiter) = self.take_waiter(request) {
                         self.serve(request, &waiter, met, warning);
                     }
                 }
                 Verdict::Fail(failure) => {
-                    if let Some(waiter) = self.waiters.remove(request) {
+                    if let Some(waiter) = self.take_waiter(request) {
                         self.turn_down(request, waiter, failure);
                     }
                 }
             }
         }
         self.touch_key(key);
+        self.settle_exchanges(key, news);
     }
 
     /// The deadline of a waiter has come.
     pub(crate) fn time_out(&mut self, request: RequestId) {
-        let Some(waiter) = self.waiters.remove(request) else { return };
+        let Some(waiter) = self.take_waiter(request) else { return };
         self.touch_key(&waiter.key);
         let state = self.keys.get(&waiter.key);
         let live = state.and_then(|state| state.live(self.now)).is_some();
@@ -245,13 +246,24 @@ impl Core {
         }
         let failure = match self.trouble_of(&waiter.key) {
             Some(failure) => failure,
-            None => too_late(&waiter.key.profile),
+            None => self.too_late_for(&waiter.key),
         };
         self.fail(request, failure);
     }
 
+    /// The time is up, and what was waited for is not there.
+    fn too_late_for(&self, key: &Arc<TokenKey>) -> Failure {
+        let failure = too_late(&key.profile);
+        let profile = self.profiles.get(&key.profile);
+        let lane = profile.map(|profile| LaneId::of(&profile.source, key));
+        match lane.and_then(|lane| self.waits_for(&lane)) {
+            Some(what) => Failure { message: format!("{}: {what}", failure.message), ..failure },
+            None => failure,
+        }
+    }
+
     /// There is nothing for this caller, unless it asked a pool that has others.
-    fn turn_down(&mut self, request: RequestId, waiter: Waiter, failure: Failure) {
+    pub(crate) fn turn_down(&mut self, request: RequestId, waiter: Waiter, failure: Failure) {
         match waiter.wants {
             Wants::FromPool { ref pool, .. } if failure.kind != Kind::Usage => {
                 let pool = pool.clone();

@@ -7,7 +7,7 @@ use tokctl_proto::{BootMs, ProfileName, TokenKey};
 
 use crate::effect::Kept;
 use crate::event::{AttemptId, SaveId};
-use crate::outcome::{Class, Trouble};
+use crate::outcome::{Cause, Class, Trouble};
 use crate::profile::{Lanes, Source};
 
 /// What a lane is known by: the key whose requests it orders, or the plain key of the profile whose keys
@@ -93,6 +93,11 @@ impl Lane {
     /// Whether nothing but a change by a person helps.
     pub(crate) fn is_blocked(&self) -> bool {
         self.trouble.as_ref().is_some_and(|trouble| trouble.class != Class::Retry)
+    }
+
+    /// Whether all that is wrong is wrong with another profile's token.
+    pub(crate) fn is_for_subject(&self) -> bool {
+        self.trouble.as_ref().is_some_and(|trouble| trouble.cause == Cause::Subject)
     }
 
     /// Forgets what went wrong: something has changed.

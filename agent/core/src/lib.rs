@@ -31,6 +31,7 @@ mod report;
 mod rng;
 mod schedule;
 mod status;
+mod subject;
 mod token;
 pub mod traffic;
 mod unsaved;
@@ -46,7 +47,7 @@ pub use event::{
 pub use get::{no_such_profile, stopping};
 pub use history::{ATTEMPTS_KEPT, Attempted};
 pub use outcome::{Cause, Class, Obtained, Outcome, Reached, Trouble};
-pub use profile::{Ahead, Keep, Lanes, Policy, Pool, Profile, Rate, Rotation, Source};
+pub use profile::{Ahead, Keep, Lanes, Policy, Pool, Profile, Rate, Rotation, Source, Subject};
 pub use refresh_token::{RefreshToken, Successor};
 pub use schedule::{Schedule, ScheduledKey, ScheduledOrigin, ScheduledProfile};
 pub use status::{MemberStatus, ProfileStatus, TokenState, Why};

@@ -13,6 +13,8 @@ use crate::effect::{Effect, Reply};
 use crate::event::{Get, Refresh, RequestId, Vault, VaultChange};
 use crate::flight::{Flight, Worth};
 use crate::key::Saving;
+use crate::profile::Source;
+use crate::subject::Subjects;
 
 /// Wrong passphrases that one asked client may type.
 const TRIES_MAX: u32 = 3;
@@ -51,6 +53,8 @@ struct Parked {
     /// Whether it was asked for the passphrase, and how many wrong ones came.
     asked: bool,
     wrong: u32,
+    /// The last question has not been answered.
+    is_typing: bool,
 }
 
 #[derive(Debug)]
@@ -200,19 +204,21 @@ impl Core {
     }
 
     fn wait(&mut self, request: RequestId, what: What, interactive: bool) {
-        let parked = Parked { what, interactive, asked: false, wrong: 0 };
+        let parked = Parked { what, interactive, asked: false, wrong: 0, is_typing: false };
         self.lock.parked.insert(request, parked);
     }
 
     fn ask(&mut self, request: RequestId, again: bool) {
         if let Some(parked) = self.lock.parked.get_mut(&request) {
             parked.asked = true;
+            parked.is_typing = true;
             self.effects.push(Effect::AskPassphrase { request, again });
         }
     }
 
     pub(crate) fn passphrase(&mut self, request: RequestId, passphrase: Secret) {
-        if self.lock.parked.contains_key(&request) {
+        if let Some(parked) = self.lock.parked.get_mut(&request) {
+            parked.is_typing = false;
             self.start_unlock(Some(request), Some(passphrase));
         }
     }
@@ -261,10 +267,16 @@ impl Core {
         }
         self.lock.queue.clear();
         for (request, parked) in std::mem::take(&mut self.lock.parked) {
+            if parked.is_typing && self.may_ask_for_subject(&parked.what) {
+                // Nothing tells its answer to the one question from its answer to the other, and a passphrase must
+                // not be sent to a provider.
+                let what = "the question for the passphrase was still open";
+                let failure = Failure::new(Kind::SubjectRequired, what).hint("run it once more");
+                self.fail(request, failure);
+                continue;
+            }
             match parked.what {
-                What::Get(get) => {
-                    self.get(get);
-                }
+                What::Get(get) => self.get(get),
                 What::Refresh(refresh) => self.refresh(refresh),
                 What::Admit(alone) => self.admit_alone(request, alone),
                 What::Unlock => {
@@ -274,6 +286,20 @@ impl Core {
             }
         }
         self.wake_all();
+    }
+
+    /// Whether a request may find its client asked for something of its environment.
+    fn may_ask_for_subject(&self, what: &What) -> bool {
+        let name = match what {
+            What::Get(get) => &get.key.profile,
+            What::Refresh(refresh) => &refresh.key.profile,
+            What::Admit(_) | What::Unlock => return false,
+        };
+        let members = match self.profiles.get(name).map(|profile| &profile.source) {
+            Some(Source::Pool(pool)) => pool.members.as_slice(),
+            _ => std::slice::from_ref(name),
+        };
+        members.iter().any(|name| self.needs_caller(name))
     }
 
     fn refused(&mut self, by: Attempt, failure: &Failure) {
@@ -338,6 +364,7 @@ impl Core {
 
     /// Everybody who waits for something that a sealed vault does not give.
     fn send_away(&mut self, vault: Vault) {
+        self.subjects = Subjects::default();
         let waiting = self.waiters.all();
         for request in &waiting {
             self.waiters.remove(*request);

@@ -50,6 +50,8 @@ pub enum Cause {
     InvalidClient,
     /// `invalid_grant` to a refresh token.
     InvalidGrant,
+    /// The token that was to be presented cannot be had: what is wrong is wrong with another profile.
+    Subject,
     /// What this key asks for beyond what its profile says: a scope, an audience, a resource. Other keys of
     /// the profile have nothing to do with it.
     Key,

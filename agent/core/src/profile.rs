@@ -20,6 +20,17 @@ pub struct Profile {
     pub origin: Arc<str>,
     /// What is asked for unless a caller asks for something else.
     pub scope: Arc<BTreeSet<String>>,
+    /// Whose token is presented for its own.
+    pub subject: Option<Box<Subject>>,
+}
+
+/// A token that the core must come by so that a request can be made. What lies in a file is the shell's own matter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Subject {
+    /// Only a client has it, in its environment. Without one nobody is asked for a token.
+    Caller,
+    /// The plain token of another profile, which is no pool.
+    Profile(ProfileName),
 }
 
 /// Where a profile's tokens come from.

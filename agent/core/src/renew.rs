@@ -50,6 +50,11 @@ impl Core {
         if lanes == Lanes::Shared && self.refuse_to_present(id, false).is_some() {
             return;
         }
+        // What it was brought for goes first, and nobody is asked for it while the provider is not.
+        let key = self.subjects.key_of(id).cloned().unwrap_or(key);
+        if self.traffic.has_room(self.now.boot, &origin) && !self.has_subject(id, &key) {
+            return;
+        }
         match self.traffic.let_pass(self.now.boot, &origin, turn, id) {
             true => self.begin(id, &key, lanes, origin),
             false => {
@@ -66,11 +71,11 @@ impl Core {
         let lane = self.lanes.get(id)?;
         let now = self.now.boot;
         let awaited = self.keys_in(id).filter_map(|key| {
-            let oldest = self.waiters.oldest_of(key)?;
-            (self.asking_due(id, key, lane)? <= now).then_some((oldest, key))
+            let turn = self.turn_of(key)?;
+            (self.asking_due(id, key, lane)? <= now).then_some((turn, key))
         });
-        if let Some((oldest, key)) = awaited.min_by_key(|(request, _)| *request) {
-            return Some((Arc::clone(key), Turn::Caller(oldest.0)));
+        if let Some((turn, key)) = awaited.min_by_key(|(turn, _)| *turn) {
+            return Some((Arc::clone(key), turn));
         }
         let due = self
             .keys_in(id)
@@ -127,6 +132,9 @@ impl Core {
         }
         let profile = self.profiles.get(id.profile())?;
         let Source::Provider(lanes) = profile.source else { return None };
+        if profile.subject.is_some() && self.needs_caller(id.profile()) {
+            return None;
+        }
         let state = self.keys.get(key).filter(|state| state.refused.is_none())?;
         let at = state.renew_at(self.now, &profile.policy, lanes)?;
         Some(at.max(lane.not_before))
@@ -138,6 +146,9 @@ impl Core {
             return None;
         }
         let at = self.keep_alive_at(id.profile())?;
+        if self.needs_caller(id.profile()) {
+            return None;
+        }
         let spaced_until = self.keys.get(self.last_used_in(id)?)?.spaced_until;
         Some(self.now.boot.plus(at.since(self.now.wall)).max(lane.not_before).max(spaced_until))
     }
@@ -319,7 +330,7 @@ impl Core {
         };
         for key in self.keys_of(name) {
             for request in self.waiters.of(&key) {
-                self.waiters.remove(request);
+                self.take_waiter(request);
                 self.fail(request, failure.clone());
             }
             if matches!(source, Source::Provider(_)) {
@@ -328,6 +339,7 @@ impl Core {
                 self.lane_failed(&lane, Trouble::new(class, failure.clone()));
             }
         }
+        self.subject_unread(name, class, &failure);
         self.refuse_reports(name, &failure);
     }
 
@@ -381,7 +393,7 @@ impl Core {
         for key in self.keys_of(name) {
             if self.is_loaded(name) {
                 self.settle(&key, News::None);
-            } else if self.waiters.oldest_of(&key).is_some() {
+            } else if self.turn_of(&key).is_some() {
                 self.load(name);
             }
             if is_provider {

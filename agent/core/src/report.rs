@@ -158,6 +158,7 @@ impl Core {
         let wait =
             self.until(lane.as_ref().map_or(self.now.boot, |lane| self.free_at(name, &key, lane)));
         let another = match wait {
+            _ if self.needs_caller(name) => "another is obtained for the next who asks".to_owned(),
             Duration::ZERO => "another is obtained".to_owned(),
             wait => format!(
                 "another is obtained in {}, since the provider was asked a moment ago",

@@ -188,6 +188,8 @@ impl Core {
         lane: Option<&Lane>,
     ) -> Option<ScheduledKey> {
         let refused = state.refused.as_deref();
+        // Its own profile knows better.
+        let lane = lane.filter(|lane| !lane.is_for_subject());
         let until = match refused {
             Some(refused) => Some(refused.until),
             None => lane.map(|lane| lane.not_before),

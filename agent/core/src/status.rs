@@ -251,6 +251,10 @@ impl Core {
         let until = |at: WallMs| Spoken(at.since(now.wall));
         let at = status.next_at;
         let hint = status.error.as_ref().and_then(|error| error.hint.clone());
+        let key = self.shared(TokenKey::plain(name.clone()));
+        if let Some(what) = self.waits_for(&LaneId::of(&profile.source, &key)) {
+            return what;
+        }
         match status.state {
             TokenState::Sealed => "nothing until the vault is open: run `tokctl unlock`".to_owned(),
             TokenState::Stored => "nothing: a stored key is handed out as it is".to_owned(),
@@ -270,7 +274,6 @@ impl Core {
             TokenState::Failing => match at {
                 Some(at) => format!("the provider is asked again in {}", until(at)),
                 None => {
-                    let key = self.shared(TokenKey::plain(name.clone()));
                     let rest = self.rest(name, &LaneId::of(&profile.source, &key));
                     let rest = rest.map(|(until, _)| Spoken(until.since(now.boot)));
                     match (hint, rest) {
@@ -287,6 +290,9 @@ impl Core {
             },
             TokenState::Valid | TokenState::Expired | TokenState::None => match at {
                 Some(at) => format!("it is renewed in {}", until(at)),
+                None if self.needs_caller(name) => {
+                    "it is renewed when somebody asks for it who brings what it presents".to_owned()
+                }
                 None if profile.policy.keep == Keep::OnDemand => {
                     "it is renewed when somebody asks for it (keep = \"on_demand\")".to_owned()
                 }

@@ -86,6 +86,12 @@ impl Traffic {
         true
     }
 
+    /// Whether a request to this provider could go now.
+    pub(crate) fn has_room(&self, now: BootMs, origin: &str) -> bool {
+        let there = self.origins.get(origin).is_none_or(|state| state.has_room(now));
+        there && self.in_flight < IN_FLIGHT_MAX
+    }
+
     pub(crate) fn leave(&mut self, origin: &Arc<str>) {
         self.in_flight = self.in_flight.saturating_sub(1);
         if let Some(state) = self.origins.get_mut(origin) {

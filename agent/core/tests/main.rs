@@ -18,6 +18,7 @@ mod story {
     mod report;
     mod restart;
     mod rotation;
+    mod subject;
     mod teller;
 }
 
@@ -38,6 +39,7 @@ mod sim {
     mod rotation;
     mod scenario;
     mod served;
+    mod subjects;
     mod sweep;
     mod uses;
     mod vault;

@@ -27,6 +27,7 @@ use super::revoke::work_off::{Tried, Waiting};
 use super::serve::stopping;
 use super::stored::Loaded;
 use crate::clock;
+use crate::config::Subject;
 use crate::vault::EntryId;
 use stop::turn_away;
 
@@ -163,6 +164,8 @@ pub(super) struct Pending {
     /// What to do once the vault is open.
     pub(super) task: Option<Task>,
     pub(super) form: TokenForm,
+    /// What its client was asked for of its environment and has not answered, and for which profile.
+    pub(super) subjects: VecDeque<(ProfileName, Subject)>,
 }
 
 /// What a request wants done that needs an open vault.
@@ -308,6 +311,7 @@ impl Driver {
             }
             Input::Event(event) => {
                 if let Some(event) = self.unless_of_login(now, event) {
+                    let event = self.performer.heard(event);
                     self.handle(now, event);
                 }
             }

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
-use tokctl_core::{Lanes, Source};
+use tokctl_core::{Lanes, Source, Subject};
 use tokctl_proto::ProfileName;
 
-use crate::config::{Config, Fingerprint, Grant, Profile, Provider};
+use crate::config::{self, Config, Fingerprint, Grant, Profile, Provider};
 use crate::oauth::Origin;
 use crate::oauth::grant::steps;
 
@@ -49,10 +49,22 @@ impl Live {
                     grant: profile.grant.name(),
                     origin: origin(&profile.grant).unwrap_or_default().into(),
                     scope: Arc::new(client.map(|client| client.scope.clone()).unwrap_or_default()),
+                    subject: profile.grant.subject().and_then(subject).map(Box::new),
                 };
                 (name.clone(), core)
             })
             .collect()
+    }
+}
+
+/// What the core has to come by. A file is read when the request is made.
+fn subject(subject: &config::Subject) -> Option<Subject> {
+    match subject {
+        config::Subject::GithubActions | config::Subject::Gitlab | config::Subject::Env(_) => {
+            Some(Subject::Caller)
+        }
+        config::Subject::Profile(name) => Some(Subject::Profile(name.clone())),
+        config::Subject::File(_) => None,
     }
 }
 
@@ -101,7 +113,6 @@ mod tests {
     use tokctl_core::{Keep, Pool};
 
     use super::*;
-    use crate::config;
 
     const REFRESHING: &str = "grant = \"refresh_token\"\ntoken_endpoint = \
         \"https://as.example/t?x=1\"\nclient_id = \"cc\"\nscope = \"b a\"\n";
@@ -143,6 +154,25 @@ mod tests {
             assert_eq!((seen.grant, &seen.source, &*seen.origin), (grant, &source, origin));
             assert_eq!(seen.scope.iter().collect::<Vec<_>>(), scope, "{grant}");
         }
+    }
+
+    #[test]
+    fn the_core_sees_whose_token_is_presented() {
+        let beta = ProfileName::parse("beta").unwrap();
+        for (subject, expected) in [
+            ("env:ID_TOKEN", Some(Subject::Caller)),
+            ("gitlab", Some(Subject::Caller)),
+            ("github-actions", Some(Subject::Caller)),
+            ("profile:beta", Some(Subject::Profile(beta))),
+            ("file:/var/run/token", None),
+        ] {
+            let exchange = format!(
+                "grant = \"token_exchange\"\ntoken_endpoint = \"https://as.example/t\"\n\
+                 subject = \"{subject}\"\n"
+            );
+            assert_eq!(seen(&exchange).subject.as_deref(), expected.as_ref(), "{subject}");
+        }
+        assert_eq!(seen(CREDENTIALS).subject, None);
     }
 
     #[test]

@@ -33,6 +33,7 @@ use crate::config::Fingerprint;
 use crate::vault::EntryId;
 
 mod promise;
+mod subject;
 #[cfg(test)]
 mod tests;
 mod writes;
@@ -87,7 +88,12 @@ impl Performer {
             Effect::Unlock { passphrase } => self.unlock(passphrase),
             Effect::Seal => self.seal(),
             Effect::Load { profile } => self.load(profile, live),
-            Effect::Send { attempt, key, credential } => self.send(attempt, key, credential, live),
+            Effect::AskSubject { request, profile } => {
+                return self.ask_subject(request, profile, live);
+            }
+            Effect::Send { attempt, key, credential, subject } => {
+                self.send(attempt, key, credential, subject, live);
+            }
             Effect::Classify { attempt, answer } => return Some(self.classify(attempt, answer)),
             Effect::Discard { answer } => drop(self.answers.remove(&answer)),
             Effect::SaveIntent { save, key, tries, .. } => self.save_intent(save, key, tries),
@@ -205,7 +211,14 @@ impl Performer {
         Event::Loaded { profile, result }
     }
 
-    fn send(&mut self, attempt: AttemptId, key: TokenKey, credential: Credential, live: &Live) {
+    fn send(
+        &mut self,
+        attempt: AttemptId,
+        key: TokenKey,
+        credential: Credential,
+        subject: Option<Secret>,
+        live: &Live,
+    ) {
         let Some(profile) = live.config.profiles.get(&key.profile) else {
             let known = live.config.profiles.keys().map(ProfileName::as_str);
             let failure = no_such_profile(&key.profile, known);
@@ -220,7 +233,7 @@ impl Performer {
         let trouble = trouble.reached(Reached::Perhaps);
         let promise = self.promise(Input::Answered { attempt, result: Err(trouble) });
         self.spawn(async move {
-            let result = obtain::obtain(means, profile, revision, key, credential, None).await;
+            let result = obtain::obtain(means, profile, revision, key, credential, subject).await;
             promise.keep(Input::Answered { attempt, result });
         });
     }

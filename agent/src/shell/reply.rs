@@ -8,7 +8,7 @@
 use tokctl_proto::codec;
 use tokctl_proto::error::WireFailure;
 use tokctl_proto::frame;
-use tokctl_proto::response::{Ask, Done, Item, Progress, Response, Said};
+use tokctl_proto::response::{Ask, AskSubject, Done, Item, Progress, Response, Said};
 use tokctl_proto::{Failure, Kind};
 use tokio::sync::mpsc::UnboundedSender;
 use zeroize::Zeroizing;
@@ -91,6 +91,12 @@ impl ReplyTo {
     /// Asks for what may be seen while it is typed.
     pub fn ask_openly(&self, prompt: &str) {
         self.send(&Response::Ask(Ask { prompt: prompt.into(), hidden: false }), Sent::Ask);
+    }
+
+    /// Asks the client, and no person, for what it has in its environment.
+    pub fn ask_subject(&self, profile: &str, source: &str) {
+        let ask = AskSubject { source: source.into(), profile: profile.into() };
+        self.send(&Response::AskSubject(ask), Sent::Ask);
     }
 
     fn end(mut self, response: &Response<'_>) {

@@ -94,6 +94,7 @@ impl World {
             grant: "client_credentials",
             origin: Arc::clone(&shared[at % origins]),
             scope: Arc::clone(&scope),
+            subject: None,
         };
         let names: Vec<ProfileName> = (0..profiles)
             .map(|at| ProfileName::parse(&format!("p{at:06}")).expect("it is a name"))

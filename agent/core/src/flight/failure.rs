@@ -16,7 +16,7 @@ use crate::key::Refused;
 use crate::lane::LaneId;
 use crate::outcome::{Cause, Class, Reached, Trouble};
 use crate::policy;
-use crate::profile::Rotation;
+use crate::profile::{Rotation, Subject};
 use crate::verdict::News;
 
 impl Core {
@@ -64,8 +64,11 @@ impl Core {
         if !open || !has_next || !is_worth || flight.credential == Credential::Next {
             return false;
         }
+        let subject = flight.subject.clone();
+        let Some(subject) = self.subject_again(&flight.key.profile, subject) else { return false };
         self.note_failure(attempt, trouble);
         let Some(mut flight) = self.flights.remove(&attempt) else { return false };
+        flight.subject = subject;
         flight.credential = Credential::Next;
         flight.step = Step::Intending;
         self.take_off(flight);
@@ -164,10 +167,14 @@ impl Core {
     pub(crate) fn lane_failed(&mut self, id: &LaneId, trouble: Trouble) {
         self.touch(id);
         let is_lost = self.is_in_doubt(id);
+        // What one caller brought may be refused while what the next one brings is good.
+        let subject = self.profiles.get(id.profile()).and_then(|it| it.subject.as_deref());
+        let is_brought = subject == Some(&Subject::Caller) && trouble.cause == Cause::Other;
         let Some(lane) = self.lanes.get_mut(id) else { return };
         lane.failures = lane.failures.saturating_add(1);
         let backoff = match trouble.class {
             Class::Retry => backoff::delay(lane.failures, &mut self.rng),
+            Class::Permanent | Class::LoginRequired if is_brought => backoff::DELAY_MIN,
             Class::Permanent | Class::LoginRequired => policy::spacing(None),
         };
         // A provider that is slow may still be at it.
@@ -176,11 +183,13 @@ impl Core {
         // An entry that cannot be read is no reason to ask sooner than the provider wants it.
         lane.not_before = lane.not_before.max(self.now.boot.plus(wait));
         let needs_login = trouble.class == Class::LoginRequired;
+        let is_for_subject = trouble.cause == Cause::Subject;
         let is_first = lane.trouble.as_ref().is_none_or(|last| last.class != trouble.class);
         let retrying = trouble.class == Class::Retry && !is_lost;
         let text = trouble.failure.message.clone();
         lane.trouble = Some(Box::new(trouble));
-        if needs_login && is_first {
+        // Of a subject its own profile says so.
+        if needs_login && is_first && !is_for_subject {
             // Said once; each caller is told by its own answer.
             self.alarm(&id.profile().clone(), text.clone());
         }

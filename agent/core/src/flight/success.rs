@@ -158,6 +158,7 @@ impl Core {
                 times.lead = None;
             }
         }
+        self.subject_recovered(&key.profile);
         self.settle(key, News::Token);
     }
 

@@ -37,6 +37,15 @@ impl Callers {
         self.waiting.keys().copied().collect()
     }
 
+    pub(super) fn get(&self, request: RequestId) -> Option<&Waiting> {
+        self.waiting.get(&request)
+    }
+
+    /// The keys that somebody waits for.
+    pub(super) fn keys(&self) -> impl Iterator<Item = &TokenKey> {
+        self.waiting.values().filter_map(|waiting| waiting.key.as_ref())
+    }
+
     pub(super) fn is_waiting(&self, request: RequestId) -> bool {
         self.waiting.contains_key(&request)
     }

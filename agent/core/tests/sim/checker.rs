@@ -7,17 +7,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use tokctl_core::{
-    AnswerId, AttemptId, Burial, Cause, Changed, Contents, Core, Effect, Event, Outcome, Profile,
-    Reply, Report, RequestId, SaveId, Schedule, Served, Source, Token, VaultChange,
+    AnswerId, AttemptId, Burial, Cause, Changed, Contents, Core, Credential, Effect, Event,
+    Outcome, Profile, Reply, Report, RequestId, SaveId, Schedule, Served, Source, Subject, Token,
+    VaultChange,
 };
 use tokctl_proto::token::KEYS_PER_PROFILE_MAX;
-use tokctl_proto::{Failure, Kind, Now, ProfileName, TokenKey};
+use tokctl_proto::{Failure, Kind, Now, ProfileName, Secret, TokenKey};
 
 use super::callers::{Callers, Waiting};
 use super::flights::Flights;
 use super::provider::{REFUSED_FOR, presents};
 use super::rotation::Rotations;
 use super::served::{HandOut, Tokens};
+use super::subjects::Subjects;
 use super::uses::{Uses, pool_of};
 
 #[derive(Default)]
@@ -33,6 +35,7 @@ pub(super) struct Checker {
     pub(super) rotations: Rotations,
     pub(super) tokens: Tokens,
     pub(super) uses: Uses,
+    subjects: Subjects,
     alarmed: BTreeSet<ProfileName>,
     /// Answers that an earlier run left, and the attempts that read them.
     unread: BTreeMap<AnswerId, TokenKey>,
@@ -72,6 +75,7 @@ impl Checker {
         self.ticked = matches!(event, Event::Tick);
         self.locking = matches!(event, Event::Lock { .. });
         self.callers.event(now, self.open, event);
+        self.subjects.event(event);
         match event {
             // A sealed vault turns it away: that is no use.
             Event::Get(get) if self.open => self.flights.used(now, &get.key),
@@ -275,7 +279,12 @@ impl Checker {
                 self.flights.is_try(*attempt, *tries);
                 self.rotations.intends(*save, *attempt, &key.profile);
             }
-            Effect::Send { attempt, key, credential } => {
+            Effect::AskSubject { request, profile } => {
+                let profiles = &self.profiles;
+                let waits = self.callers.get(*request).expect("somebody who waits");
+                self.subjects.asked(profiles, *request, waits, profile);
+            }
+            Effect::Send { attempt, key, credential, subject } => {
                 self.needs_keys("read for a request");
                 if !self.flights.is_begun(*attempt) {
                     assert!(!self.spends(&key.profile), "a refresh token is sent unannounced");
@@ -284,6 +293,7 @@ impl Checker {
                     self.rotations.sends(*attempt);
                 }
                 self.flights.sent(self.now, *attempt, *credential);
+                self.presented(*attempt, key, *credential, subject.as_ref());
             }
             Effect::SaveAnswer { save, attempt, .. } => {
                 self.needs_keys("written");
@@ -352,7 +362,35 @@ impl Checker {
         let profile = self.profiles.get(&key.profile).expect("a request for a profile that is not");
         assert!(matches!(profile.source, Source::Provider(_)), "there is nobody to ask for {key}");
         assert!(!self.callers.is_held(&key.profile), "{key} is asked for during a change");
+        let may = self.subjects.may_begin(&self.profiles, &self.callers, key);
+        assert!(may, "{key} is asked for although nobody is there to bring what it takes");
         self.flights.begins(self.now, attempt, key, profile);
+    }
+
+    /// What is exchanged is the right one, alive, and used once.
+    fn presented(
+        &mut self,
+        attempt: AttemptId,
+        key: &TokenKey,
+        credential: Credential,
+        subject: Option<&Secret>,
+    ) {
+        let profile = &self.profiles[&key.profile];
+        let text = subject.map(Secret::expose);
+        match (profile.subject.as_deref(), text) {
+            (None, None) => {}
+            (Some(Subject::Caller), Some(text)) => {
+                self.subjects.presented(&key.profile, credential, text);
+            }
+            (Some(Subject::Profile(name)), Some(text)) => {
+                let begun = self.flights.get(attempt).expect("it was begun").begun;
+                let revision = self.profiles[name].revision;
+                let of = TokenKey::plain(name.clone());
+                assert!(text.starts_with(&format!("{of}|{revision}|")), "{text} for {key}");
+                self.tokens.presented(begun, text);
+            }
+            (subject, _) => panic!("{key} is asked for with {text:?} in place of {subject:?}"),
+        }
     }
 
     fn replied(&mut self, serves: bool, request: RequestId, reply: &Reply) {

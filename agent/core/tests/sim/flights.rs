@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokctl_core::{
-    AttemptId, Cause, Class, Credential, Keep, Profile, Reached, RequestId, Rotation, Trouble,
-    policy,
+    AttemptId, Cause, Class, Credential, Keep, Profile, Reached, RequestId, Rotation, Subject,
+    Trouble, policy,
 };
 use tokctl_proto::token::KEYS_PER_PROFILE_MAX;
 use tokctl_proto::{BootMs, Now, ProfileName, TokenKey, WallMs};
@@ -27,6 +27,7 @@ pub(super) struct Flight {
     pub(super) key: TokenKey,
     pub(super) lane: LaneKey,
     pub(super) revision: u64,
+    pub(super) begun: Now,
     pub(super) sent: Option<Now>,
     credential: Credential,
     origin: Arc<str>,
@@ -71,6 +72,10 @@ pub(super) struct Flights {
     /// Those who insist on a new token and have not been answered, and the profiles that it may be of.
     insisting: BTreeMap<RequestId, BTreeSet<ProfileName>>,
     pub(super) in_flight_max: usize,
+}
+
+fn is_callers(profile: &Profile) -> bool {
+    profile.subject.as_deref() == Some(&Subject::Caller)
 }
 
 fn lane_of(profile: &Profile, key: &TokenKey) -> LaneKey {
@@ -135,6 +140,7 @@ impl Flights {
             key: key.clone(),
             lane: lane_key,
             revision: profile.revision,
+            begun: now,
             sent: None,
             credential: Credential::Present,
             origin: Arc::clone(&profile.origin),
@@ -238,6 +244,8 @@ impl Flights {
             // place of the one that was refused.
             _ if is_present => Duration::ZERO,
             _ if trouble.cause == Cause::InvalidGrant => Duration::ZERO,
+            // What the next caller brings may be good.
+            _ if trouble.cause == Cause::Other && is_callers(profile) => Duration::from_secs(1),
             Class::Permanent | Class::LoginRequired => policy::spacing(None),
         };
         lane.not_before = now.boot.plus(floor.max(asked));
@@ -352,6 +360,10 @@ impl Flights {
                 return;
             }
             let Some(profile) = profiles.get(&id.profile) else { continue };
+            // Somebody else may have nothing to present.
+            if profile.subject.is_some() {
+                continue;
+            }
             let rest = self.asked_of.get(&profile.origin).copied().unwrap_or_default();
             if rest.plus(SILENCE_MAX) >= now.boot {
                 continue;

@@ -9,7 +9,7 @@ use tokctl_core::{
 use tokctl_proto::{Failure, Kind, ProfileName, Secret, TokenKey};
 
 use super::entry::{RawAnswer, successor};
-use super::provider::{Line, Request, presents, unreached};
+use super::provider::{FRESH, Line, Request, STALE, presents, unreached};
 use super::vault::{FakeVault, PASSPHRASE, Work};
 use super::world::{Coming, World};
 
@@ -28,9 +28,10 @@ impl World {
             Effect::SaveIntent { save, attempt, key, tries } => {
                 self.give(Work::Intend { save, attempt, name: key.profile, tries });
             }
-            Effect::Send { attempt, key, credential } => {
+            Effect::AskSubject { request, profile } => self.environment(request, &profile),
+            Effect::Send { attempt, key, credential, subject } => {
                 self.sends += 1;
-                self.give(Work::Fetch { attempt, key, credential });
+                self.give(Work::Fetch { attempt, key, credential, subject });
             }
             Effect::SaveAnswer { save, attempt, answer } => {
                 let outcome = self.answers.get(&answer).expect("an answer that came").clone();
@@ -106,7 +107,9 @@ impl World {
                 None
             }
             Work::Load(name) => Some(self.load(name)),
-            Work::Fetch { attempt, key, credential } => self.fetch(attempt, key, credential),
+            Work::Fetch { attempt, key, credential, subject } => {
+                self.fetch(attempt, key, credential, subject)
+            }
             Work::Admin(request) => match self.vault.open {
                 true => Some(self.administer(request)),
                 false => Some(FakeVault::refuse(request)),
@@ -139,6 +142,7 @@ impl World {
         attempt: AttemptId,
         key: TokenKey,
         credential: Credential,
+        subject: Option<Secret>,
     ) -> Option<Event> {
         let refused = |failure: Failure, class| {
             let trouble = tokctl_core::Trouble::new(class, failure);
@@ -166,7 +170,7 @@ impl World {
             return refused(failure, tokctl_core::Class::Retry);
         }
         let revision = self.checker.flights.get(attempt).map_or(0, |flight| flight.revision);
-        let request = Request { key, revision, presented, secret, sent: self.now };
+        let request = Request { key, revision, presented, secret, subject, sent: self.now };
         self.depart(attempt, request);
         None
     }
@@ -252,6 +256,30 @@ impl World {
             _ => Event::Passphrase { request, passphrase: Secret::new(PASSPHRASE.to_owned()) },
         };
         self.tell_in(delay, event);
+    }
+
+    /// What a client finds in its environment, if it looks.
+    fn environment(&mut self, request: RequestId, profile: &ProfileName) {
+        let takes = self.dice.ms(0, 3_000);
+        // One question is answered after the other.
+        let Some(last) = self.answering.get(&request).copied().unwrap_or(Some(self.now.boot))
+        else {
+            return;
+        };
+        let at = last.max(self.now.boot).plus(takes);
+        let is_stopped = self.people && self.dice.chance(10);
+        self.answering.insert(request, (!is_stopped).then_some(at));
+        if is_stopped {
+            return;
+        }
+        let subject = match self.dice.below(10) {
+            1 if self.people => return self.comes_at(at, Coming::Told(Event::Gone { request })),
+            2 if self.people => Err(Failure::new(Kind::SubjectRequired, "no such variable")),
+            3 if self.people => Ok(format!("{STALE}{profile}|{}", self.next_id())),
+            _ => Ok(format!("{FRESH}{profile}|{}", self.next_id())),
+        };
+        let event = Event::Subject { request, subject: subject.map(Secret::new) };
+        self.comes_at(at, Coming::Told(event));
     }
 
     /// Whether requests of this profile present a refresh token now.

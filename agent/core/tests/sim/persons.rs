@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokctl_core::{
     Ahead, Changed, Event, Keep, Lanes, Policy, Pool, Profile, Rate, RequestId, Rotation, Source,
-    Vault, VaultChange,
+    Subject, Vault, VaultChange,
 };
 use tokctl_proto::ProfileName;
 
@@ -118,19 +118,29 @@ impl World {
         let old = old.cloned();
         let source = self.any_source(&name);
         // Where tokens come from is one of the settings that they depend on.
-        let revision = match old.is_some_and(|old| old.source != source) {
+        let revision = match old.as_ref().is_some_and(|old| old.source != source) {
             true => 10 + self.next_id(),
             false => 1 + self.dice.below(3),
         };
+        let revision = match old.is_some_and(|old| old.subject.is_some()) {
+            true => 10 + self.next_id(),
+            false => revision,
+        };
+        let (subject, subject_revision) = (self.any_subject(&source), self.next_id());
         let policy = any_policy(&mut self.dice, rotation);
         match self.profiles.get_mut(&name) {
             None => {
                 // Nobody knows any more what its provider does with refresh tokens.
                 self.profiles.insert(name, profile(source, revision, policy, origin));
             }
-            Some(profile) => match self.dice.below(5) {
+            Some(profile) => match self.dice.below(6) {
                 0 => {
                     self.profiles.remove(&name);
+                }
+                4 => {
+                    // It is one of the settings that tokens depend on.
+                    profile.revision = 10 + subject_revision;
+                    profile.subject = subject;
                 }
                 1 => *profile = super::world::profile(source, revision, policy, origin),
                 2 => profile.revision = revision,
@@ -152,6 +162,20 @@ impl World {
             2 | 3 => Source::Provider(Lanes::PerKey),
             _ => Source::Provider(Lanes::Shared),
         }
+    }
+
+    /// Whose token is presented: of nearly anybody, be it that this comes to nothing.
+    pub(super) fn any_subject(&mut self, source: &Source) -> Option<Box<Subject>> {
+        if !matches!(source, Source::Provider(_)) {
+            return None;
+        }
+        let names: Vec<ProfileName> = self.profiles.keys().cloned().collect();
+        let subject = match self.dice.below(6) {
+            0 => Subject::Caller,
+            1 | 2 if !names.is_empty() => Subject::Profile(self.dice.pick(&names).clone()),
+            _ => return None,
+        };
+        Some(Box::new(subject))
     }
 
     fn any_pool(&mut self, name: &ProfileName) -> Option<Pool> {

@@ -65,6 +65,7 @@ pub(super) struct Request {
     pub(super) revision: u64,
     pub(super) presented: Option<String>,
     pub(super) secret: u64,
+    pub(super) subject: Option<Secret>,
     pub(super) sent: Now,
 }
 
@@ -146,6 +147,11 @@ impl Provider {
             let failure = Failure::new(Kind::ProviderRefused, "invalid_client");
             let trouble = Trouble::new(Class::Permanent, failure).because(Cause::InvalidClient);
             return Answer::of(trouble.reached(Reached::Answered(401)));
+        }
+        if request.subject.as_ref().is_some_and(|subject| subject.expose().starts_with(STALE)) {
+            let failure = Failure::new(Kind::ProviderRefused, "the subject is refused");
+            let trouble = Trouble::new(Class::Permanent, failure);
+            return Answer::of(trouble.reached(Reached::Answered(400)));
         }
         if self.unknown.as_ref().is_some_and(|scope| request.key.scope.contains(scope)) {
             return Answer::of(invalid_scope(&request.key));
@@ -253,6 +259,10 @@ fn invalid_scope(key: &TokenKey) -> Trouble {
 
 /// Before the name of the key that a scope was refused to.
 pub(super) const REFUSED_FOR: &str = "no such scope: ";
+/// What clients bring: the name of the profile that wants it follows.
+pub(super) const FRESH: &str = "fresh|";
+/// And what nobody takes.
+pub(super) const STALE: &str = "stale|";
 /// What every profile asks for.
 pub(super) const SCOPE: &str = "base";
 

@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 use tokctl_core::{
-    Changed, Event, Get, Lanes, Policy, Refresh, Report, RequestId, Rotation, Source, Vault, policy,
+    Changed, Event, Get, Lanes, Policy, Refresh, Report, RequestId, Rotation, Source, Subject,
+    Vault, policy,
 };
 use tokctl_proto::{ProfileName, Secret, TokenKey};
 
@@ -169,7 +170,9 @@ fn people(world: &mut World) {
             Rotation::None,
         ]);
         let policy = any_policy(&mut world.dice, rotation);
+        let subject = world.any_subject(&source);
         world.add_profile(name, source, origin, policy);
+        world.profiles.get_mut(&parsed).unwrap().subject = subject;
     }
 }
 
@@ -205,7 +208,9 @@ fn logins_work(world: &mut World) {
     }
     let names: Vec<ProfileName> = world.profiles.keys().cloned().collect();
     for name in names {
-        if !world.presents(&name) {
+        let subject = world.profiles.get(&name).and_then(|it| it.subject.as_deref());
+        // Whether that can be had is another question.
+        if !world.presents(&name) || matches!(subject, Some(Subject::Profile(_))) {
             continue;
         }
         let entry = &world.vault.entries[&name];

@@ -141,6 +141,16 @@ impl Tokens {
         );
     }
 
+    /// A token is exchanged for another by an attempt that began then.
+    pub(super) fn presented(&self, begun: Now, text: &str) {
+        assert!(!self.refused.contains(text), "a token is exchanged that an API refused");
+        let Some(issued) = self.issued.get(text) else { return };
+        let age = begun.boot.since(issued.sent_at);
+        let is_known = !issued.reread || !self.clock_was_set;
+        let is_live = issued.lifetime.is_none_or(|life| age < life);
+        assert!(!is_known || is_live, "{age:?} old, of {:?}", issued.lifetime);
+    }
+
     /// Nobody but the core may hold what it handed out, and a sealed core holds nothing.
     pub(super) fn are_wiped(&mut self) {
         let alive = self.seen.drain(..).filter_map(|token| token.upgrade()).count();

@@ -36,6 +36,7 @@ pub(super) enum Work {
         attempt: AttemptId,
         key: TokenKey,
         credential: Credential,
+        subject: Option<Secret>,
     },
     Answer {
         save: SaveId,

@@ -44,6 +44,8 @@ pub(super) struct World {
     /// How fast the wall clock runs ahead of the boot clock, in millionths.
     pub(super) drift_ppm: i64,
     drift_left: i64,
+    /// When each client has answered what it was asked for; `None` for one that is stopped.
+    pub(super) answering: BTreeMap<RequestId, Option<BootMs>>,
     /// Whether people answer prompts at all.
     pub(super) people: bool,
     /// After so many events and effects the agent is killed.
@@ -92,6 +94,7 @@ impl World {
             naps: true,
             drift_ppm: 0,
             drift_left: 0,
+            answering: BTreeMap::new(),
             people: true,
             fuse: None,
             crashes: 0,
@@ -333,7 +336,8 @@ impl World {
 
 pub(super) fn profile(source: Source, revision: u64, policy: Policy, origin: Arc<str>) -> Profile {
     let scope = Arc::new([SCOPE.to_owned()].into());
-    Profile { source, revision, policy, grant: "refresh_token", origin, scope }
+    let grant = "refresh_token";
+    Profile { source, revision, policy, grant, origin, scope, subject: None }
 }
 
 impl Drop for World {

@@ -77,6 +77,7 @@ pub(super) fn profile(source: Source, revision: u64) -> Profile {
         grant: "refresh_token",
         origin: "https://op.example".into(),
         scope: Arc::default(),
+        subject: None,
     }
 }
 

@@ -329,14 +329,18 @@ impl Teller {
                 (self.step, self.attempt) = (Some(save), Some(attempt));
                 format!("intend {key} {tries}")
             }
-            Effect::Send { attempt, key, credential } => {
+            Effect::AskSubject { request: RequestId(id), profile } => {
+                format!("ask {id} for the subject of {profile}")
+            }
+            Effect::Send { attempt, key, credential, subject } => {
                 self.sent.push(attempt);
                 self.revisions.insert(attempt, self.profiles[&key.profile].revision);
                 let next = match credential {
                     Credential::Present => "",
                     Credential::Next => " with the next secret",
                 };
-                format!("send {} {key}{next}", self.sent.len())
+                let subject = subject.map(|it| format!(" for {}", it.expose())).unwrap_or_default();
+                format!("send {} {key}{next}{subject}", self.sent.len())
             }
             Effect::SaveAnswer { save, .. } => {
                 self.step = Some(save);

@@ -1,5 +1,7 @@
 //! A client's request on its way: to the core, to the vault thread, or answered at once.
 
+use std::collections::VecDeque;
+
 use tokctl_core::{Event, RequestId};
 use tokctl_proto::{Now, ProfileName};
 
@@ -14,7 +16,7 @@ impl Driver {
             Command::Get2(_) => TokenForm::Token2,
             _ => TokenForm::Token,
         };
-        let pending = Pending { reply, task: None, form };
+        let pending = Pending { reply, task: None, form, subjects: VecDeque::new() };
         match command {
             Command::Get(get) | Command::Get2(get) => {
                 let profile = get.key.profile.clone();
@@ -82,8 +84,6 @@ impl Driver {
                 query::list(jobs, &self.live, reply);
             }
             Command::Show(name) => query::show(jobs, name, self.config_warning(), reply),
-            Command::Resolved(name) => query::resolved(jobs, name, self.config_warning(), reply),
-            Command::Presets(name) => query::presets(name.as_deref(), reply),
             Command::ConfigRead => query::config_read(jobs, reply),
             Command::Status => self.status(now, Rows::Status, reply),
             Command::Status2 => self.status(now, Rows::Status2, reply),

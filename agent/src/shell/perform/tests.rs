@@ -18,6 +18,7 @@ use crate::shell::worker::{Jobs, Worker};
 use crate::vault::{Entry, Presence, VaultDir};
 
 mod rotation;
+mod subject;
 mod tokens;
 
 /// Waiting for the vault thread or the provider goes on for so long before it is a failure.
@@ -127,7 +128,8 @@ impl Bench {
     }
 
     async fn send(&mut self, credential: Credential) -> Result<AnswerId, Trouble> {
-        match self.event(Effect::Send { attempt: ATTEMPT, key: key(), credential }).await {
+        let send = Effect::Send { attempt: ATTEMPT, key: key(), credential, subject: None };
+        match self.event(send).await {
             Event::Answered { attempt: ATTEMPT, result } => result,
             other => panic!("{other:?}"),
         }
