@@ -4,15 +4,13 @@
 //!
 //! The token is a secret as the client's are, so it goes into the body and nowhere else.
 
-use std::collections::BTreeMap;
-
 use tokctl_proto::{Failure, ProfileName, Secret};
 use url::Url;
 
-use crate::config::{Client, ClientAuth};
+use crate::config::Client;
 use crate::oauth::client_auth::{self, Identity};
 use crate::oauth::form::Parameters;
-use crate::oauth::grant::token_request;
+use crate::oauth::grant::{Endpoint, Held, token_request};
 use crate::oauth::message::HttpRequest;
 
 /// Which of a profile's tokens is meant. Refresh tokens come first: a provider that revokes one ends what was
@@ -53,34 +51,35 @@ pub struct Asker<'a> {
     /// As in config.toml: it decides which secret `set-secret` stores when none is named.
     pub grant: &'a str,
     pub client: &'a Client,
-    pub auth: ClientAuth,
-    pub secrets: &'a BTreeMap<String, Secret>,
+    /// How it proves itself, which is as at the token endpoint.
+    pub endpoint: &'a Endpoint,
+    pub held: Held<'a>,
 }
 
 impl Asker<'_> {
     /// What to type when the client's secret is not the one.
     pub(super) fn set_client_secret(&self) -> String {
-        client_auth::set_secret(self.profile, self.grant, client_auth::CLIENT_SECRET)
+        let name = client_auth::proof_name(Some(self.endpoint.auth));
+        client_auth::set_secret(self.profile, self.grant, name)
     }
 }
 
-/// The request to `endpoint` about one token.
+/// The request about one token, `at` where the provider takes such.
 pub(super) fn request(
     asker: &Asker<'_>,
-    endpoint: &Url,
+    at: &Url,
     kind: TokenKind,
     token: &Secret,
 ) -> Result<HttpRequest, Failure> {
-    let Asker { profile, grant, client, auth, secrets } = *asker;
+    let Asker { profile, grant, client, endpoint, held } = *asker;
     let mut parameters = Parameters::default();
-    let identity = Identity { profile, grant, client_id: &client.client_id };
-    let authorization = client_auth::prove(identity, auth, secrets, &mut parameters)?;
+    let identity = Identity::at(endpoint, profile, grant, client);
+    let authorization = client_auth::prove(identity, held, &mut parameters)?;
     parameters.set("token", token.clone());
     parameters.set_text("token_type_hint", kind.hint());
     parameters.rename(&client.quirks.rename);
 
-    let mut request =
-        token_request::post(endpoint.clone(), authorization, &parameters, client.body);
-    token_request::further_headers(&mut request, client, profile, grant, secrets)?;
+    let mut request = token_request::post(at.clone(), authorization, &parameters, client.body);
+    token_request::further_headers(&mut request, client, profile, grant, held.secrets)?;
     Ok(request)
 }

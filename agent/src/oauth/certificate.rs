@@ -84,6 +84,14 @@ impl ClientCertificate {
     }
 }
 
+/// Whether the first certificate in a text is of this key, a SubjectPublicKeyInfo. A certificate holds that of its
+/// key as it is (RFC 5280 section 4.1), and nobody can put the key of another into one and have it signed.
+pub fn is_certified(text: &str, public_der: &[u8]) -> bool {
+    let certificate = pem::blocks(text).find(|block| block.label == "CERTIFICATE");
+    let der = certificate.and_then(|block| block.der());
+    der.is_some_and(|der| der.windows(public_der.len()).any(|window| window == public_der))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -139,6 +147,18 @@ mod tests {
             assert_eq!((failure.kind, &*failure.message), (Kind::SecretRequired, message));
             let hint = format!("run `tokctl set-secret acme --name {name}`");
             assert_eq!(failure.hint, Some(hint));
+        }
+    }
+
+    #[test]
+    fn a_certificate_is_of_one_key() {
+        use crate::oauth::jose::PrivateKey;
+        const OTHER: &str = include_str!("jose/key/samples/ed25519_pkcs8.pem");
+        for (key, certificate, is_its) in
+            [(KEY, CERTIFICATE, true), (OTHER, CERTIFICATE, false), (KEY, KEY, false)]
+        {
+            let key = PrivateKey::asymmetric(&Secret::new(key.to_owned())).unwrap();
+            assert_eq!(is_certified(certificate, &key.public_der().unwrap()), is_its);
         }
     }
 

@@ -1,7 +1,7 @@
 //! How far a provider's clock is from ours, by the Date of its answer (RFC 9110 section 6.6.1).
 //!
-//! It serves to read the times that the provider writes, never to set anything here: a lifetime in
-//! seconds needs no clock but our own.
+//! It serves to read the times that the provider writes and to write those that it reads, never to
+//! set anything here: a lifetime in seconds needs no clock but our own.
 
 use std::time::UNIX_EPOCH;
 
@@ -34,6 +34,22 @@ pub fn ahead_s(reply: &HttpReply) -> Option<i64> {
     let middle_s = i64::try_from(middle_ms.div_euclid(1000)).ok()?;
     let ahead_s = date(reply)?.unix_s().checked_sub(middle_s)?;
     (ahead_s.unsigned_abs() <= DURATION_MAX.as_secs()).then_some(ahead_s)
+}
+
+/// A provider whose clock is further off than this is not followed: what is signed for it would be
+/// good for whoever has it in days to come.
+const AHEAD_S_FOLLOWED: u64 = 24 * 3600;
+
+/// A time on our clock as the provider's shows it.
+pub fn on_their_clock(ours: WallMs, ahead_s: Option<i64>) -> WallMs {
+    match ahead_s {
+        Some(ahead_s)
+            if (AHEAD_S_IGNORED + 1..=AHEAD_S_FOLLOWED).contains(&ahead_s.unsigned_abs()) =>
+        {
+            WallMs(ours.0.saturating_add(ahead_s.saturating_mul(1000)))
+        }
+        _ => ours,
+    }
 }
 
 /// A time on the provider's clock as ours shows it.
@@ -100,6 +116,25 @@ mod tests {
             ahead(Some(" Sunday, 06-Nov-94 08:49:37 GMT "), DATE_MS, DATE_MS + 999),
             Some(0)
         );
+    }
+
+    #[test]
+    fn what_is_written_for_a_provider_is_written_on_its_clock() {
+        let day_s = 24 * 3600;
+        for (ahead_s, shift_s) in [
+            (None, 0),
+            (Some(60), 0),
+            (Some(61), 61),
+            (Some(-60), 0),
+            (Some(-61), -61),
+            (Some(day_s), day_s),
+            (Some(day_s + 1), 0),
+            (Some(-day_s - 1), 0),
+        ] {
+            let theirs = on_their_clock(WallMs(1_000_000), ahead_s);
+            assert_eq!(theirs, WallMs(1_000_000 + shift_s * 1000), "{ahead_s:?}");
+        }
+        assert_eq!(on_their_clock(WallMs(i64::MAX), Some(100)), WallMs(i64::MAX));
     }
 
     #[test]

@@ -33,17 +33,16 @@ use crate::oauth::reply::refusal::Refusal;
 pub(in crate::oauth) use crate::oauth::reply::shape::rfc3339;
 use crate::oauth::{client_auth, provider_clock};
 
-/// The name of a key that assertions are signed with, in an entry.
-pub const PRIVATE_KEY: &str = "private_key";
-
 /// Half as much again as the largest JWT we have met. With [`extra::EXTRA_BYTES_MAX`] it fits into
 /// one frame of the wire.
 const ACCESS_TOKEN_BYTES_MAX: usize = 24 * 1024;
 /// A longer list of scopes is left out rather than making the token too large for the wire.
 const SCOPE_BYTES_MAX: usize = 4 * 1024;
-/// Types that only the holder of a key, or nobody, can use: RFC 9449 section 5, RFC 9200 section
-/// 5.8.4.3, RFC 8693 section 2.2.1 and the MAC draft that RFC 6749 section 7.1 names.
-const UNUSABLE_TYPES: &[&str] = &["dpop", "pop", "mac", "n_a"];
+/// Types that only the holder of a key, or nobody, can use: RFC 9200 section 5.8.4.3, RFC 8693
+/// section 2.2.1 and the MAC draft that RFC 6749 section 7.1 names.
+const UNUSABLE_TYPES: &[&str] = &["pop", "mac", "n_a"];
+/// The type of a token that is bound to a key (RFC 9449 section 5).
+pub const BOUND_TYPE: &str = "DPoP";
 /// A longer token type is no type, and is read as if it were absent.
 const TOKEN_TYPE_BYTES_MAX: usize = 64;
 
@@ -146,8 +145,8 @@ impl Asked<'_> {
     /// What to type when the client's secret is not the one.
     fn set_client_secret(&self) -> String {
         let name = match self.grant {
-            Grant::GithubApp(_) => PRIVATE_KEY,
-            _ => client_auth::CLIENT_SECRET,
+            Grant::GithubApp(_) => client_auth::PRIVATE_KEY,
+            grant => client_auth::proof_name(grant.client().and_then(|client| client.client_auth)),
         };
         client_auth::set_secret(&self.key.profile, self.grant.name(), name)
     }
@@ -169,7 +168,7 @@ pub fn classify(now: WallMs, asked: &Asked<'_>, reply: &HttpReply) -> Outcome {
     };
     let made = match trouble(now, asked, reply, refusal.as_ref(), fields.as_ref()) {
         Some(trouble) => Err(trouble),
-        None => token(asked.assume_ttl(), reply, clock_ahead_s, fields.as_mut()),
+        None => token(asked, reply, clock_ahead_s, fields.as_mut()),
     };
     match made {
         Ok(token) => {
@@ -221,7 +220,7 @@ fn trouble(
 
 /// Reads a successful reply (RFC 6749 section 5.1).
 fn token(
-    assume_ttl: Option<Duration>,
+    asked: &Asked<'_>,
     reply: &HttpReply,
     clock_ahead_s: Option<i64>,
     fields: Option<&mut Fields>,
@@ -245,12 +244,12 @@ fn token(
         let limit = ACCESS_TOKEN_BYTES_MAX / 1024;
         return Err(unusable(&format!("an access token of more than {limit} KiB")));
     }
-    let token_type = token_type(holder.text("token_type"))?;
+    let token_type = token_type(asked, holder.text("token_type"))?;
     let expires_at = lifetime::expires_at(
         reply.sent_at,
         clock_ahead_s,
         holder.get("expires_in"),
-        assume_ttl,
+        asked.assume_ttl(),
         &access_token,
     );
     let scope = holder.get("scope").and_then(granted_scope);
@@ -266,8 +265,27 @@ fn token(
     })
 }
 
-/// The type as the provider wrote it; `Bearer` where it wrote none or no word at all, as some do.
-fn token_type(written: Option<&str>) -> Result<String, Trouble> {
+/// The type as the provider wrote it; `Bearer` where it wrote none or no word at all, as some do. A token that was to
+/// be bound to a key has the type that says so (RFC 9449 section 5), and no other token has.
+fn token_type(asked: &Asked<'_>, written: Option<&str>) -> Result<String, Trouble> {
+    let profile = &asked.key.profile;
+    let is_to_be_bound = asked.grant.client().is_some_and(|client| client.dpop);
+    let is_bound = written.is_some_and(|text| text.trim().eq_ignore_ascii_case(BOUND_TYPE));
+    match (is_to_be_bound, is_bound) {
+        (true, true) => return Ok(BOUND_TYPE.to_owned()),
+        (true, false) => {
+            let hint = format!("run `tokctl set {profile} dpop=` if any token will do");
+            return Err(hinted(
+                unusable("a token that is not bound to the key, as `dpop` wants it"),
+                hint,
+            ));
+        }
+        (false, true) => {
+            let hint = format!("run `tokctl set {profile} dpop=true`");
+            return Err(hinted(unusable("a token that is bound to a key (DPoP)"), hint));
+        }
+        (false, false) => {}
+    }
     let is_type = |text: &&str| {
         (1..=TOKEN_TYPE_BYTES_MAX).contains(&text.len())
             && text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
@@ -303,6 +321,11 @@ fn unusable(what: &str) -> Trouble {
         Class::Permanent,
         Failure::new(Kind::ProviderFailed, format!("the provider sent {what}")),
     )
+}
+
+fn hinted(mut trouble: Trouble, hint: String) -> Trouble {
+    trouble.failure.hint = Some(hint);
+    trouble
 }
 
 #[cfg(test)]

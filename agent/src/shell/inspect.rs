@@ -9,12 +9,14 @@ use tokctl_proto::{Failure, Kind, Secret, SecretStr, TokenKey};
 
 use super::obtain::Means;
 use super::reply::ReplyTo;
-use super::revoke::{Warrant, doomed, place};
+use super::revoke::{Place, Warrant, doomed, place};
+use super::speaker::Wants;
 use super::worker::Worker;
 use super::{live, pin};
 use crate::clock;
 use crate::config::{Grant, Profile};
 use crate::oauth::claims;
+use crate::oauth::grant::Held;
 use crate::oauth::introspection::{self, Introspected};
 use crate::vault::Entry;
 
@@ -95,14 +97,12 @@ async fn ask(
     else {
         return Ok(None);
     };
-    let asker = warrant.asker(place.auth);
-    let request = introspection::request(&asker, &place.url, token)
-        .map_err(|failure| Trouble::new(tokctl_core::Class::Permanent, failure))?;
-    let sent_at = clock::now().wall;
-    let reply = means.http.send(&warrant.client.network, request, sent_at).await;
-    let reply = reply.map_err(|error| error.trouble(&warrant.name))?;
-    let sent = warrant.sent(token);
-    introspection::read(clock::now().wall, &asker, &place.url, &reply, &sent).map(Some)
+    let Place { url, endpoint } = &place;
+    let make = |held: Held<'_>| introspection::request(&warrant.asker(endpoint, held), url, token);
+    let reply = warrant.speaker(means, endpoint).send(url, Wants::SomethingElse, make).await?;
+    let (now, sent) = (clock::now().wall, warrant.sent(token));
+    let asker = warrant.asker(endpoint, warrant.held(now));
+    introspection::read(now, &asker, url, &reply, &sent).map(Some)
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! The only asynchronous part: sockets, tasks, signals.
 
+mod bound_key;
 pub mod change;
 pub mod command;
 pub mod daemon;
@@ -16,6 +17,7 @@ pub mod obtain;
 mod perform;
 pub mod pin;
 mod private;
+mod provider;
 mod purge;
 mod query;
 pub mod reply;
@@ -25,5 +27,6 @@ mod rows;
 pub mod schedule_file;
 pub mod serve;
 pub mod socket;
+mod speaker;
 pub mod stored;
 pub mod worker;

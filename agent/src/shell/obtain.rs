@@ -120,13 +120,16 @@ impl Asking {
     /// What is stored for the profile, if it may be sent to all of these places.
     async fn entry_for(&self, places: &[Url]) -> Result<Option<Entry>, Trouble> {
         let entry = self.entry().await?;
-        if let Some(entry) = entry.as_ref().filter(|entry| holds_secrets(entry)) {
-            let network = self.network();
-            for place in places {
-                pin::check(&self.profile.name, entry, network, place)?;
-            }
-        }
+        self.check(entry.as_ref(), places)?;
         Ok(entry)
+    }
+
+    /// Whether what is stored may be sent to all of these places.
+    fn check(&self, entry: Option<&Entry>, places: &[Url]) -> Result<(), Trouble> {
+        let Some(entry) = entry.filter(|entry| pin::holds_secrets(entry)) else { return Ok(()) };
+        places
+            .iter()
+            .try_for_each(|place| pin::check(&self.profile.name, entry, self.network(), place))
     }
 
     async fn entry(&self) -> Result<Option<Entry>, Trouble> {
@@ -188,8 +191,4 @@ fn unique() -> Result<[u8; 16], Trouble> {
         Trouble::new(Class::Retry, failure).reached(Reached::Nobody)
     })?;
     Ok(unique)
-}
-
-fn holds_secrets(entry: &Entry) -> bool {
-    !entry.secrets.is_empty() || entry.refresh.is_some()
 }

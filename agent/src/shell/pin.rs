@@ -11,8 +11,10 @@ use url::Url;
 
 use super::http::{Http, MetadataCache, Undiscovered, other_issuer};
 use crate::clock;
-use crate::config::{Grant, Network, Profile, Provider};
+use crate::config::{ClientAuth, Grant, Network, Profile, Provider};
+use crate::oauth::certificate::TLS_CERTIFICATE;
 use crate::oauth::grant::{github_app, steps};
+use crate::oauth::jose::dpop::DPOP_KEY;
 use crate::oauth::origin::Origin;
 use crate::vault::{Entry, Via};
 
@@ -20,6 +22,8 @@ use crate::vault::{Entry, Via};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Pin {
     pub origins: BTreeSet<String>,
+    /// Where they may be sent too by a client that shows a certificate (RFC 8705 section 5).
+    pub aliases: BTreeSet<String>,
     pub via: Via,
 }
 
@@ -43,8 +47,9 @@ impl Pin {
         let Some(client) = profile.grant.client() else {
             let places = places(&profile.grant).iter().filter_map(origin).collect();
             let via = profile.grant.network().map(via).unwrap_or_default();
-            return Ok(Self { origins: places, via });
+            return Ok(Self { origins: places, aliases: BTreeSet::new(), via });
         };
+        let mut aliases = BTreeSet::new();
         let mut origins: BTreeSet<String> = match &client.provider {
             Provider::TokenEndpoint(url) => origin(url).into_iter().collect(),
             Provider::Issuer { text, url } => {
@@ -56,23 +61,44 @@ impl Pin {
                     .map_err(|undiscovered| {
                         without_metadata(undiscovered, &profile.name, during)
                     })?;
-                found.origins.iter().map(|origin| origin.as_str().to_owned()).collect()
+                let own = texts(&found.origins);
+                aliases = texts(&found.over_mtls().origins);
+                own
             }
         };
         origins.extend(client.endpoints.of_client().filter_map(origin));
-        Ok(Self { origins, via: via(&client.network) })
+        if client.client_auth == Some(ClientAuth::Tls) {
+            origins.append(&mut aliases);
+        }
+        Ok(Self { origins, aliases, via: via(&client.network) })
     }
 
-    /// Whether an entry's secrets were stored for this.
+    /// Whether an entry's secrets were stored for this, with a certificate or without one.
     pub fn is_of(&self, entry: &Entry) -> bool {
-        entry.origins == self.origins && entry.network == self.via
+        let is_known =
+            |origin: &String| self.origins.contains(origin) || self.aliases.contains(origin);
+        let is_where = self.origins.is_subset(&entry.origins) && entry.origins.iter().all(is_known);
+        is_where && entry.network == self.via
     }
 
-    /// Records the pin in an entry.
+    /// Records the pin in an entry, for all that the entry holds.
     pub fn record(self, entry: &mut Entry) {
         entry.origins = self.origins;
+        if entry.secrets.contains_key(TLS_CERTIFICATE) {
+            entry.origins.extend(self.aliases);
+        }
         entry.network = self.via;
     }
+}
+
+/// Whether an entry holds what is sent to a provider. The key that tokens are bound to never is.
+pub fn holds_secrets(entry: &Entry) -> bool {
+    entry.refresh.is_some() || sends_secrets(entry)
+}
+
+/// The same without a refresh token, which another login replaces.
+pub fn sends_secrets(entry: &Entry) -> bool {
+    entry.secrets.keys().any(|name| name != DPOP_KEY)
 }
 
 /// Where the secrets of a grant go that is no client's at a token endpoint.
@@ -154,6 +180,10 @@ fn origin_changed(name: &ProfileName, message: String) -> Failure {
         .hint(format!("if that is meant, run `tokctl set-secret {name}`"))
 }
 
+fn texts(origins: &BTreeSet<Origin>) -> BTreeSet<String> {
+    origins.iter().map(|origin| origin.as_str().to_owned()).collect()
+}
+
 fn origin(url: &Url) -> Option<String> {
     Origin::of(url).map(|origin| origin.as_str().to_owned())
 }
@@ -167,6 +197,8 @@ fn via(network: &Network) -> Via {
 
 #[cfg(test)]
 mod tests {
+    use tokctl_proto::Secret;
+
     use super::*;
     use crate::config::{self, Client};
     use crate::vault::EntryId;
@@ -185,7 +217,7 @@ mod tests {
         let client = client(&format!("token_endpoint = \"https://id.example/token\"\n{settings}"));
         let mut entry = Entry::new(EntryId::draw(&mut |bytes| bytes.fill(1)));
         let origins = ["https://id.example:443".to_owned()].into();
-        Pin { origins, via: via(&client.network) }.record(&mut entry);
+        Pin { origins, via: via(&client.network), ..Pin::default() }.record(&mut entry);
         entry
     }
 
@@ -234,6 +266,34 @@ mod tests {
         let pin = Pin::of(&profile, &http, &metadata, During::Add).await.unwrap();
         let origins: Vec<&str> = pin.origins.iter().map(String::as_str).collect();
         assert_eq!(origins, ["https://device.example:443", "https://id.example:443"]);
+    }
+
+    #[test]
+    fn whoever_shows_a_certificate_may_go_by_the_aliases_and_nobody_else() {
+        let (one, alias) = ("https://id.example:443", "https://mtls.id.example:443");
+        let set = |origins: &[&str]| origins.iter().map(|&it| it.to_owned()).collect();
+        let pin = Pin { origins: set(&[one]), aliases: set(&[alias]), ..Pin::default() };
+        for (holds, origins) in [
+            (&["client_secret"][..], &[one][..]),
+            (&["client_secret", TLS_CERTIFICATE], &[one, alias]),
+        ] {
+            let mut entry = Entry::new(EntryId::draw(&mut |bytes| bytes.fill(1)));
+            let secrets = holds.iter().map(|&it| (it.to_owned(), Secret::new("s".to_owned())));
+            entry.secrets = secrets.collect();
+            pin.clone().record(&mut entry);
+            assert_eq!(entry.origins, set(origins));
+        }
+        for (stored_for, is_of) in [
+            (&[one][..], true),
+            (&[one, alias], true),
+            (&[alias], false),
+            (&[], false),
+            (&[one, "https://evil.example:443"], false),
+        ] {
+            let mut entry = Entry::new(EntryId::draw(&mut |bytes| bytes.fill(1)));
+            entry.origins = set(stored_for);
+            assert_eq!(pin.is_of(&entry), is_of, "{stored_for:?}");
+        }
     }
 
     #[test]

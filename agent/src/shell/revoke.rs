@@ -8,15 +8,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use tokctl_core::{Class, Trouble};
-use tokctl_proto::{Failure, Kind, ProfileName, Secret};
+use tokctl_proto::{Failure, Kind, ProfileName, Secret, WallMs};
 use url::Url;
 
 use super::obtain::Means;
-use super::pin;
+use super::speaker::{Speaker, Wants};
+use super::{pin, provider};
 use crate::clock;
-use crate::config::{Client, ClientAuth, Endpoints, Provider};
+use crate::config::{Client, ClientAuth, Endpoints};
 use crate::oauth::about_token::{Asker, TokenKind};
-use crate::oauth::client_auth;
+use crate::oauth::client_auth::Holds;
+use crate::oauth::grant::{Endpoint, Held};
 use crate::oauth::revocation::{self, Revocation};
 use crate::vault::Via;
 
@@ -74,7 +76,8 @@ pub(super) struct Outcome {
 #[derive(Debug)]
 pub(super) struct Place {
     pub(super) url: Url,
-    pub(super) auth: ClientAuth,
+    /// The token endpoint.
+    pub(super) endpoint: Endpoint,
 }
 
 /// Which of a provider's endpoints is meant.
@@ -141,18 +144,21 @@ fn put_off(outcome: Outcome, later: Vec<Doomed>, trouble: Trouble) -> Result<Out
 }
 
 async fn ask(means: &Means, warrant: &Warrant, place: &Place, token: &Doomed) -> Revocation {
-    let asker = warrant.asker(place.auth);
-    let request = match revocation::request(&asker, &place.url, token.kind, &token.token) {
-        Ok(request) => request,
-        Err(failure) => return Revocation::Failed(Trouble::new(Class::Permanent, failure)),
+    let Place { url, endpoint } = place;
+    let make = |held: Held<'_>| {
+        revocation::request(&warrant.asker(endpoint, held), url, token.kind, &token.token)
     };
-    let sent_at = clock::now().wall;
-    match means.http.send(&warrant.client.network, request, sent_at).await {
+    match warrant.speaker(means, endpoint).send(url, Wants::SomethingElse, make).await {
         Ok(reply) => {
             let (now, sent) = (clock::now().wall, warrant.sent(&token.token));
-            revocation::judge(now, &asker, &place.url, token.kind, &reply, &sent)
+            let asker = warrant.asker(endpoint, warrant.held(now));
+            revocation::judge(now, &asker, url, token.kind, &reply, &sent)
         }
-        Err(error) => Revocation::Failed(error.trouble(&warrant.name)),
+        // What cannot be made now cannot be made later.
+        Err(Trouble { class: Class::LoginRequired, failure, .. }) => {
+            Revocation::Failed(Trouble::new(Class::Permanent, failure))
+        }
+        Err(trouble) => Revocation::Failed(trouble),
     }
 }
 
@@ -168,27 +174,11 @@ pub(super) async fn place(
     warrant: &Warrant,
     which: Which,
 ) -> Result<Option<Place>, Trouble> {
-    let Warrant { name, client, .. } = warrant;
-    let (endpoints, auth) = match &client.provider {
-        Provider::TokenEndpoint(_) => {
-            (client.endpoints.clone(), client.client_auth.unwrap_or(ClientAuth::Basic))
-        }
-        Provider::Issuer { text, url } => {
-            let now = clock::now().wall;
-            let issuer = (text.as_str(), url);
-            let found = means
-                .metadata
-                .discover(now, &means.http, name, issuer, &client.network)
-                .await
-                .map_err(|missed| missed.trouble_of(name))?;
-            let auth = client_auth::choose(name, client.client_auth, &found.auth_methods)
-                .map_err(|failure| Trouble::new(Class::Permanent, failure))?;
-            (client.endpoints.or(&found.endpoints), auth)
-        }
-    };
-    let Some(url) = which(&endpoints).cloned() else { return Ok(None) };
+    let Warrant { name, grant, client, secrets, .. } = warrant;
+    let found = provider::find(means, name, client, Holds::of(grant, secrets)).await?;
+    let Some(url) = which(&found.endpoints).cloned() else { return Ok(None) };
     warrant.check(&url)?;
-    Ok(Some(Place { url, auth }))
+    Ok(Some(Place { url, endpoint: found.endpoint }))
 }
 
 impl Warrant {
@@ -201,9 +191,27 @@ impl Warrant {
         pin::check_pinned(&self.name, (&self.origins, &self.way), &self.client.network, endpoint)
     }
 
-    pub(super) fn asker(&self, auth: ClientAuth) -> Asker<'_> {
+    pub(super) fn asker<'a>(&'a self, endpoint: &'a Endpoint, held: Held<'a>) -> Asker<'a> {
+        let Self { name, grant, client, .. } = self;
+        Asker { profile: name, grant, client, endpoint, held }
+    }
+
+    /// What was sent, for whoever reads the reply: nothing is signed again.
+    pub(super) fn held(&self, now: WallMs) -> Held<'_> {
+        Held { secrets: &self.secrets, subject: None, now, unique: [0; 16] }
+    }
+
+    pub(super) fn speaker<'a>(&'a self, means: &'a Means, endpoint: &Endpoint) -> Speaker<'a> {
         let Self { name, grant, client, secrets, .. } = self;
-        Asker { profile: name, grant, client, auth, secrets }
+        Speaker {
+            http: &means.http,
+            profile: name,
+            grant,
+            client,
+            auth: endpoint.auth,
+            secrets,
+            subject: None,
+        }
     }
 
     /// All that a request may hold.

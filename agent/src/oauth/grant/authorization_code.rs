@@ -6,7 +6,7 @@
 //! the provider says of itself: one that does not know it ignores it. Nothing here draws a state or a
 //! verifier, and nothing here sends.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use tokctl_proto::{Failure, Kind, ProfileName, Secret, TokenKey};
 use url::Url;
@@ -51,22 +51,23 @@ pub fn url(endpoint: &Url, request: &Request<'_>) -> Secret {
     with_query(endpoint, &parameters)
 }
 
-/// The request that leaves everything with the provider (RFC 9126 section 2.1).
+/// The request that leaves everything with the provider, `at` where it takes such (RFC 9126 section 2.1). The
+/// client proves itself as at the token endpoint.
 pub fn push(
-    endpoint: &Url,
-    auth: crate::config::ClientAuth,
+    at: &Url,
+    endpoint: &Endpoint,
     profile: &ProfileName,
     request: &Request<'_>,
-    secrets: &BTreeMap<String, Secret>,
+    held: Held<'_>,
 ) -> Result<HttpRequest, Failure> {
     let client = request.client;
     let mut parameters = parameters(request);
     parameters.set_text("client_id", &client.client_id);
-    let identity = Identity { profile, grant: GRANT, client_id: &client.client_id };
-    let authorization = client_auth::prove(identity, auth, secrets, &mut parameters)?;
+    let identity = Identity::at(endpoint, profile, GRANT, client);
+    let authorization = client_auth::prove(identity, held, &mut parameters)?;
     parameters.rename(&client.quirks.rename);
     // JSON is a quirk of token endpoints.
-    Ok(token_request::post(endpoint.clone(), authorization, &parameters, Body::Form))
+    Ok(token_request::post(at.clone(), authorization, &parameters, Body::Form))
 }
 
 /// The URL that the browser opens for a request that was left with the provider as this.
@@ -156,6 +157,8 @@ fn with_query(endpoint: &Url, parameters: &Parameters) -> Secret {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use tokctl_proto::WallMs;
     use zeroize::Zeroizing;
 
@@ -229,7 +232,9 @@ mod tests {
     fn what_is_pushed_says_the_same_and_the_browser_is_sent_with_its_name_alone() {
         let pushed = with(&client(), &["read"], |it| {
             let secrets = BTreeMap::from([("client_secret".to_owned(), secret("s3"))]);
-            push(&endpoint("https://as.example/par"), ClientAuth::Basic, &acme(), it, &secrets)
+            let at_token = Endpoint::configured(endpoint("https://as.example/token"), it.client);
+            let at = endpoint("https://as.example/par");
+            push(&at, &at_token, &acme(), it, Held::only(&secrets))
         })
         .unwrap();
         let through = with(&client(), &["read"], |it| url(&endpoint("https://as.example/"), it));

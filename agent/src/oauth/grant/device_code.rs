@@ -4,14 +4,14 @@
 //! What a provider says of intervals and lifetimes is kept within bounds: a person is waiting, and
 //! the provider of others is not to be flooded on the word of one. Nothing here sends or waits.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
 use tokctl_proto::{Failure, Kind, ProfileName, Secret, TokenKey};
 use url::Url;
 
-use crate::config::{Body, Client, ClientAuth};
+use crate::config::{Body, Client};
 use crate::oauth::client_auth::{self, Identity};
 use crate::oauth::form::Parameters;
 use crate::oauth::grant::token_request::{self, Ask};
@@ -51,14 +51,14 @@ pub struct Begun {
     pub interval: Duration,
 }
 
-/// The request that begins a login (RFC 8628 section 3.1).
+/// The request that begins a login, `at` where the provider takes such (RFC 8628 section 3.1).
 pub fn begin(
     client: &Client,
-    endpoint: &Url,
-    auth: ClientAuth,
+    at: &Url,
+    endpoint: &Endpoint,
     profile: &ProfileName,
     scope: &BTreeSet<String>,
-    secrets: &BTreeMap<String, Secret>,
+    held: Held<'_>,
 ) -> Result<HttpRequest, Failure> {
     let mut parameters = Parameters::default();
     for (name, value) in &client.login.params {
@@ -67,11 +67,11 @@ pub fn begin(
     token_request::ask_for(&mut parameters, client, scope, &client.audience, &client.resource);
     // Not only where it is all that tells who asks: GitHub and Google want it beside a secret.
     parameters.set_text("client_id", &client.client_id);
-    let identity = Identity { profile, grant: GRANT, client_id: &client.client_id };
-    let authorization = client_auth::prove(identity, auth, secrets, &mut parameters)?;
+    let identity = Identity::at(endpoint, profile, GRANT, client);
+    let authorization = client_auth::prove(identity, held, &mut parameters)?;
     parameters.rename(&client.quirks.rename);
     // JSON is a quirk of token endpoints.
-    Ok(token_request::post(endpoint.clone(), authorization, &parameters, Body::Form))
+    Ok(token_request::post(at.clone(), authorization, &parameters, Body::Form))
 }
 
 /// Reads how a login begins (RFC 8628 section 3.2).

@@ -10,6 +10,7 @@ use tokctl_proto::{Failure, Kind, Secret, TokenKey};
 use url::Url;
 
 use crate::config::{Algorithm, GithubApp};
+use crate::oauth::client_auth::PRIVATE_KEY;
 use crate::oauth::grant::{Held, private_key, unfit_key};
 use crate::oauth::jose::Assertion;
 use crate::oauth::message::{self, HttpRequest, Method};
@@ -52,11 +53,12 @@ pub fn request(app: &GithubApp, key: &TokenKey, held: Held<'_>) -> Result<HttpRe
         lifetime_max: LIFETIME,
         backdate: BACKDATE,
         unique: None,
+        certificate: None,
         claims: Map::new(),
     };
     let signed = assertion
         .sign(held.now, &private, Algorithm::Rs256, &app.jwt)
-        .map_err(|error| unfit_key(profile, NAME, &error))?;
+        .map_err(|error| unfit_key(profile, NAME, PRIVATE_KEY, &error))?;
     let text = |value: &str| Secret::new(value.to_owned());
     Ok(HttpRequest {
         method: Method::Post,

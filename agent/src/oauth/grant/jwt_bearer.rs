@@ -11,6 +11,7 @@ use serde_json::Map;
 use tokctl_proto::{Failure, TokenKey};
 
 use crate::config::{Client, Jwt};
+use crate::oauth::client_auth::PRIVATE_KEY;
 use crate::oauth::grant::token_request::{self, Ask};
 use crate::oauth::grant::{Endpoint, Held, private_key, unfit_key};
 use crate::oauth::jose::Assertion;
@@ -49,11 +50,12 @@ pub fn request(
         lifetime_max: LIFETIME_MAX,
         backdate: BACKDATE,
         unique: Some(held.unique),
+        certificate: None,
         claims: Map::new(),
     };
     let signed = assertion
         .sign(held.now, &private, algorithm, &settings)
-        .map_err(|error| unfit_key(profile, NAME, &error))?;
+        .map_err(|error| unfit_key(profile, NAME, PRIVATE_KEY, &error))?;
     let presented = [("assertion", &signed)];
     let ask = Ask { grant: NAME, grant_type: GRANT_TYPE, presented: &presented, is_agreed: false };
     if !scope_is_claimed {

@@ -22,10 +22,9 @@ use tokctl_proto::{Failure, Kind, ProfileName, Secret, WallMs};
 use url::Url;
 
 use crate::config::{Client, ClientAuth, Jwt};
-use crate::oauth::client_auth;
+use crate::oauth::client_auth::{self, Holds, PRIVATE_KEY};
 use crate::oauth::discovery::Metadata;
 use crate::oauth::jose::{KeyError, PrivateKey};
-use crate::oauth::reply::PRIVATE_KEY;
 
 /// A token endpoint and how the client proves itself there.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,10 +49,11 @@ impl Endpoint {
         issuer: &str,
         metadata: &Metadata,
         client: &Client,
+        holds: Holds,
     ) -> Result<Self, Failure> {
         let configured =
             client.client_auth.or(client.client_id.is_empty().then_some(ClientAuth::None));
-        let auth = client_auth::choose(profile, configured, &metadata.auth_methods)?;
+        let auth = client_auth::choose(profile, configured, &metadata.auth_methods, holds)?;
         let token_endpoint = metadata.token_endpoint.clone();
         Ok(Self { token_endpoint, auth, audience: issuer.to_owned() })
     }
@@ -91,13 +91,13 @@ pub struct Held<'a> {
 #[cfg(test)]
 impl<'a> Held<'a> {
     /// Secrets alone, at the beginning of time.
-    fn only(secrets: &'a BTreeMap<String, Secret>) -> Self {
+    pub(in crate::oauth) fn only(secrets: &'a BTreeMap<String, Secret>) -> Self {
         Self { secrets, subject: None, now: WallMs(0), unique: [0; 16] }
     }
 }
 
 /// The private key of an entry, for these settings.
-fn private_key(
+pub(in crate::oauth) fn private_key(
     profile: &ProfileName,
     grant: &str,
     secrets: &BTreeMap<String, Secret>,
@@ -106,20 +106,20 @@ fn private_key(
     let text = secrets.get(PRIVATE_KEY).filter(|text| !text.is_empty());
     let text = text.ok_or_else(|| client_auth::secret_required(profile, grant, PRIVATE_KEY))?;
     PrivateKey::read(text, settings.alg, settings.key_encoding)
-        .map_err(|error| unfit_key(profile, grant, &error))
+        .map_err(|error| unfit_key(profile, grant, PRIVATE_KEY, &error))
 }
 
-/// The failure of a profile whose private key cannot be used.
-fn unfit_key(profile: &ProfileName, grant: &str, error: &KeyError) -> Failure {
+/// The failure of a profile whose stored key of this name cannot be used.
+pub fn unfit_key(profile: &ProfileName, grant: &str, name: &str, error: &KeyError) -> Failure {
     let hint = match error {
         KeyError::WrongAlgorithm(..) => format!("run `tokctl set {profile} alg=\u{2026}`"),
-        _ => client_auth::set_secret(profile, grant, PRIVATE_KEY),
+        _ => client_auth::set_secret(profile, grant, name),
     };
     let kind = match error {
         KeyError::WrongAlgorithm(..) => Kind::ConfigInvalid,
         _ => Kind::SecretRequired,
     };
-    Failure::new(kind, format!("the private key {error}")).of(profile).hint(hint)
+    Failure::new(kind, format!("the {} {error}", name.replace('_', " "))).of(profile).hint(hint)
 }
 
 /// A request that could not even be made.

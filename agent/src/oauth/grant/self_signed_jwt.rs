@@ -8,6 +8,7 @@ use serde_json::{Map, json};
 use tokctl_proto::{Failure, Secret, TokenKey};
 
 use crate::config::Jwt;
+use crate::oauth::client_auth::PRIVATE_KEY;
 use crate::oauth::grant::{Held, private_key, unfit_key};
 use crate::oauth::jose::Assertion;
 use crate::oauth::jose::assertion::BACKDATE;
@@ -41,13 +42,14 @@ pub fn reply(settings: &Jwt, key: &TokenKey, held: Held<'_>) -> Result<Secret, F
         backdate: BACKDATE,
         // Nobody looks whether it was used before: it is used often.
         unique: None,
+        certificate: None,
         claims: Map::new(),
     };
     let lifetime = settings.lifetime.unwrap_or(LIFETIME).min(LIFETIME_MAX);
     let backdate = settings.backdate.unwrap_or(BACKDATE);
     let signed = assertion
         .sign(held.now, &private, algorithm, &settings)
-        .map_err(|error| unfit_key(profile, NAME, &error))?;
+        .map_err(|error| unfit_key(profile, NAME, PRIVATE_KEY, &error))?;
     let body = json!({
         "access_token": signed.expose(),
         "token_type": "Bearer",

@@ -66,8 +66,8 @@ pub(super) fn make(
     for &(name, value) in ask.presented {
         parameters.set(name, value.clone());
     }
-    let identity = Identity { profile, grant, client_id: &client.client_id };
-    let authorization = client_auth::prove(identity, endpoint.auth, held.secrets, &mut parameters)?;
+    let identity = Identity::at(endpoint, profile, grant, client);
+    let authorization = client_auth::prove(identity, held, &mut parameters)?;
     parameters.rename(&client.quirks.rename);
     let mut request =
         post(endpoint.token_endpoint.clone(), authorization, &parameters, client.body);

@@ -4,6 +4,7 @@ use tokctl_proto::ProfileName;
 
 use super::*;
 use crate::config::{Client, ClientAuth};
+use crate::oauth::grant::{Endpoint, Held};
 use crate::oauth::message::Method;
 
 const TOKEN: &str = "t0ken+/=";
@@ -16,12 +17,18 @@ fn endpoint() -> Url {
     Url::parse("https://acme.example/introspect").unwrap()
 }
 
+fn at_token(client: &Client) -> Endpoint {
+    Endpoint::configured(Url::parse("https://acme.example/token").unwrap(), client)
+}
+
 fn with<T>(then: impl FnOnce(&Asker<'_>) -> T) -> T {
     let profile = ProfileName::parse("acme").unwrap();
     let client = Client::plain(Url::parse("https://acme.example/token").unwrap());
     let secrets = BTreeMap::from([("client_secret".to_owned(), secret("s3"))]);
-    let (grant, auth) = ("client_credentials", ClientAuth::Post);
-    then(&Asker { profile: &profile, grant, client: &client, auth, secrets: &secrets })
+    let endpoint = Endpoint { auth: ClientAuth::Post, ..at_token(&client) };
+    let held = Held::only(&secrets);
+    let grant = "client_credentials";
+    then(&Asker { profile: &profile, grant, client: &client, endpoint: &endpoint, held })
 }
 
 fn read_reply(status: u16, body: &str) -> Result<Introspected, Trouble> {

@@ -31,6 +31,8 @@ pub struct Assertion<'a> {
     pub backdate: Duration,
     /// Makes it the only one of its kind (RFC 7519 section 4.1.7); `None` where nobody looks.
     pub unique: Option<[u8; 16]>,
+    /// The thumbprint of the key's certificate, for the header (`x5t#S256`, RFC 7515 section 4.1.8).
+    pub certificate: Option<&'a str>,
     /// Claims beyond those.
     pub claims: Map<String, Value>,
 }
@@ -47,6 +49,7 @@ impl<'a> Assertion<'a> {
             lifetime_max: Duration::from_secs(3600),
             backdate: BACKDATE,
             unique: Some(unique),
+            certificate: None,
             claims: Map::new(),
         }
     }
@@ -89,6 +92,9 @@ impl<'a> Assertion<'a> {
         let mut header = Map::from_iter([("typ".to_owned(), json!(self.typ))]);
         if let Some(kid) = settings.kid.as_deref().or(key.kid()) {
             header.insert("kid".to_owned(), json!(kid));
+        }
+        if let Some(certificate) = self.certificate {
+            header.insert("x5t#S256".to_owned(), json!(certificate));
         }
         jws::sign(key, algorithm, header, &self.claims(now, settings))
     }

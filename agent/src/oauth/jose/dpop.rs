@@ -10,6 +10,9 @@ use url::Url;
 
 use super::{KeyError, PrivateKey, base64url, jws};
 
+/// The name of the key in an entry.
+pub const DPOP_KEY: &str = "dpop_key";
+
 /// What a proof is for.
 #[derive(Clone, Debug)]
 pub struct Proof<'a> {

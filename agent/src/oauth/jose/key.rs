@@ -29,7 +29,7 @@ use crate::config::{Algorithm, KeyEncoding};
 /// RFC 7518 section 3.3.
 const RSA_BITS_MIN: usize = 2048;
 /// RFC 7518 section 3.2: at least as long as the hash.
-const HMAC_BYTES_MIN: usize = 32;
+pub const HMAC_BYTES_MIN: usize = 32;
 /// Providers write the keys that they share with and without padding.
 const ANY_PADDING: GeneralPurposeConfig =
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);

@@ -29,6 +29,8 @@ enum Meaning {
     Request,
     Scope,
     Target,
+    /// Of possession.
+    Proof,
     Busy,
     SlowDown,
 }
@@ -42,6 +44,9 @@ const MEANINGS: &[(&str, Meaning)] = &[
     ("invalid_scope", Meaning::Scope),
     // RFC 8707 section 2.
     ("invalid_target", Meaning::Target),
+    // RFC 9449 sections 5 and 8.
+    ("invalid_dpop_proof", Meaning::Proof),
+    ("use_dpop_nonce", Meaning::Proof),
     // RFC 6749 section 4.1.2.1; seen at token endpoints too.
     ("temporarily_unavailable", Meaning::Busy),
     ("server_error", Meaning::Busy),
@@ -223,6 +228,11 @@ impl Refusal {
             Some(Meaning::Target) => permanent(refused("the audience or resource").hint(format!(
                 "run `tokctl set {profile} audience=\u{2026}` or `resource=\u{2026}`"
             ))),
+            Some(Meaning::Proof) => {
+                permanent(refused("the proof of possession (DPoP)").hint(
+                    "compare `date` with a clock, and `dpop` with what the provider documents",
+                ))
+            }
             Some(Meaning::Busy) => status::failing(now, reply, &reason),
             Some(Meaning::SlowDown) => status::slow_down(now, reply, &reason),
             None => permanent(refused("the request")).because(asked.perhaps_key()),

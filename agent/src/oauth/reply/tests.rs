@@ -266,6 +266,34 @@ fn what_no_frame_can_carry_is_left_out_or_refused() {
 }
 
 #[test]
+fn a_token_is_bound_where_it_is_to_be_and_nowhere_else() {
+    for (is_to_be, written, token_type) in [
+        (true, "DPoP", Some("DPoP")),
+        (true, "dpop", Some("DPoP")),
+        (true, "Bearer", None),
+        (true, "", None),
+        (false, "DPoP", None),
+        (false, "bearer", Some("bearer")),
+    ] {
+        let body = format!(r#"{{"access_token":"t","token_type":"{written}"}}"#);
+        let client = Client { dpop: is_to_be, ..client() };
+        match by(&Grant::ClientCredentials(client), &plain(), &reply(200, body)) {
+            Outcome::Tokens(Obtained { token, .. }) => {
+                assert_eq!(Some(token.token_type.as_str()), token_type, "{written}");
+            }
+            Outcome::Failed(trouble) => {
+                assert_eq!(token_type, None, "{written}");
+                let hint = match is_to_be {
+                    true => "run `tokctl set acme dpop=` if any token will do",
+                    false => "run `tokctl set acme dpop=true`",
+                };
+                assert_eq!(trouble.failure.hint.as_deref(), Some(hint));
+            }
+        }
+    }
+}
+
+#[test]
 fn a_token_that_no_bearer_can_use_is_refused() {
     let injected = "Permanent provider_failed | the provider sent an access token with characters that no \
                     token may have (RFC 6749 appendix A.12) | -";

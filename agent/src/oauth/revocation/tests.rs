@@ -5,6 +5,7 @@ use tokctl_proto::ProfileName;
 
 use super::*;
 use crate::config::{Body, Client, ClientAuth};
+use crate::oauth::grant::{Endpoint, Held};
 use crate::oauth::message::Method;
 
 const TOKEN: &str = "t0ken+/=";
@@ -25,6 +26,10 @@ fn client() -> Client {
     Client::plain(Url::parse("https://acme.example/token").unwrap())
 }
 
+fn at_token(client: &Client) -> Endpoint {
+    Endpoint::configured(Url::parse("https://acme.example/token").unwrap(), client)
+}
+
 fn with<T>(client: &Client, auth: ClientAuth, then: impl FnOnce(&Asker<'_>) -> T) -> T {
     let secrets = match auth {
         ClientAuth::None => BTreeMap::new(),
@@ -33,7 +38,8 @@ fn with<T>(client: &Client, auth: ClientAuth, then: impl FnOnce(&Asker<'_>) -> T
             .into(),
     };
     let (profile, grant) = (&profile(), "refresh_token");
-    then(&Asker { profile, grant, client, auth, secrets: &secrets })
+    let endpoint = Endpoint { auth, ..at_token(client) };
+    then(&Asker { profile, grant, client, endpoint: &endpoint, held: Held::only(&secrets) })
 }
 
 fn made(client: &Client, auth: ClientAuth, kind: TokenKind) -> HttpRequest {
@@ -75,8 +81,9 @@ fn it_is_sent_in_the_form_and_with_the_headers_that_the_provider_wants() {
 #[test]
 fn a_missing_client_secret_is_named_in_the_remedy() {
     let (client, secrets) = (client(), BTreeMap::new());
-    let (profile, grant, auth) = (&profile(), "refresh_token", ClientAuth::Basic);
-    let asker = Asker { profile, grant, client: &client, auth, secrets: &secrets };
+    let (profile, grant, at) = (&profile(), "refresh_token", at_token(&client));
+    let held = Held::only(&secrets);
+    let asker = Asker { profile, grant, client: &client, endpoint: &at, held };
     let failure = request(&asker, &endpoint(), TokenKind::Access, &secret(TOKEN)).unwrap_err();
     assert_eq!(failure.kind, Kind::SecretRequired);
     assert_eq!(failure.hint.unwrap(), "run `tokctl set-secret acme --name client_secret`");

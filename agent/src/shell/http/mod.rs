@@ -9,6 +9,7 @@
 
 mod client;
 mod error;
+mod heard;
 mod keys;
 mod loopback;
 mod metadata;
@@ -33,18 +34,22 @@ pub use error::{Fault, HttpError, TlsFault};
 pub use keys::{KeyCache, Need};
 pub use metadata::{MetadataCache, Undiscovered, other_issuer};
 
+use self::heard::Heard;
 use crate::clock;
 use crate::config::Network;
 use crate::oauth::buffer::Buffer;
 use crate::oauth::certificate::ClientCertificate;
 use crate::oauth::message::{HttpReply, HttpRequest, Method};
 use crate::oauth::origin::Origin;
+use crate::oauth::provider_clock;
 
 /// No token reply comes near it.
 pub const BODY_BYTES_MAX: usize = 1024 * 1024;
 /// After this a client is made anew, so that authorities which this machine gained or lost are
 /// noticed.
 const CLIENT_AGE_MAX: Duration = Duration::from_secs(3600);
+/// RFC 9449 section 8.1.
+const DPOP_NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
 /// Clients kept at a time; hardly anybody has more networks than this.
 const CLIENTS_MAX: usize = 8;
 
@@ -74,6 +79,7 @@ pub struct Http {
     limits: Limits,
     /// Locked for a look-up, never across an await.
     clients: Mutex<BTreeMap<Route, Kept>>,
+    heard: Heard,
 }
 
 /// What tells one client from another.
@@ -94,7 +100,7 @@ type Stamp = (SystemTime, u64);
 
 impl Http {
     pub fn new(limits: Limits) -> Self {
-        Self { limits, clients: Mutex::default() }
+        Self { limits, clients: Mutex::default(), heard: Heard::default() }
     }
 
     /// Sends the request once. `sent_at` is now: the reply carries it, and lifetimes count from it.
@@ -121,6 +127,17 @@ impl Http {
         exchanged.map_err(|(fault, reached)| HttpError { at, fault, reached })
     }
 
+    /// What the next proof of possession to this server has to hold, as far as it has said so.
+    pub fn nonce(&self, server: &Url) -> Option<String> {
+        self.heard.nonce(&Origin::of(server)?)
+    }
+
+    /// What a server's clock shows when ours shows `now`, as far as it has shown it.
+    pub fn time_at(&self, server: &Url, now: WallMs) -> WallMs {
+        let ahead_s = Origin::of(server).and_then(|origin| self.heard.clock_ahead_s(&origin));
+        provider_clock::on_their_clock(now, ahead_s)
+    }
+
     /// Lets go of every client, and of the memory they hold. The next request makes its own.
     pub fn forget_clients(&self) {
         self.clients.lock().unwrap_or_else(PoisonError::into_inner).clear();
@@ -134,6 +151,7 @@ impl Http {
         sent_at: WallMs,
     ) -> Result<HttpReply, (Fault, Reached)> {
         let proxy = client::proxy_for(network, &request.url);
+        let origin = Origin::of(&request.url);
         let prepared = self.prepare(certificate, network, request, sent_at).await;
         let (client, request) = prepared.map_err(|fault| (fault, Reached::Nobody))?;
         let shows_certificate = certificate.is_some();
@@ -161,7 +179,7 @@ impl Http {
             }
             body.push(&chunk);
         }
-        Ok(HttpReply {
+        let reply = HttpReply {
             status: response.status().as_u16(),
             content_type: header(response.headers(), CONTENT_TYPE).map(media_type),
             retry_after: header(response.headers(), RETRY_AFTER).map(str::to_owned),
@@ -169,7 +187,12 @@ impl Http {
             sent_at,
             received_at,
             body: body.into_bytes(),
-        })
+        };
+        if let Some(origin) = origin {
+            let nonce = header(response.headers(), DPOP_NONCE);
+            self.heard.note(received_at, &origin, nonce, provider_clock::ahead_s(&reply));
+        }
+        Ok(reply)
     }
 
     /// Everything before the first byte goes to anybody.

@@ -11,6 +11,7 @@ use crate::oauth::grant::authorization_code::{self, Code, OPENID, Request};
 use crate::oauth::pkce::Pkce;
 use crate::oauth::redirect::Expected;
 use crate::oauth::state::Unguessable;
+use crate::shell::speaker::Wants;
 
 /// Where a request is left before the browser goes (RFC 9126).
 const PUSHED: &str = "pushed authorization request endpoint";
@@ -50,7 +51,7 @@ impl Authorization {
             state: &self.state,
             code_challenge: &self.pkce.challenge,
             nonce: self.nonce.as_ref(),
-            dpop_jkt: None,
+            dpop_jkt: known.dpop_jkt.as_deref(),
         };
         let requires = known.metadata.as_ref().is_some_and(|it| it.requires_pushed_requests);
         let Some(at) = &known.endpoints.pushed_authorization_request else {
@@ -59,10 +60,10 @@ impl Authorization {
                 false => Ok(authorization_code::url(endpoint, &request)),
             };
         };
-        let (auth, name) = (known.endpoint.auth, &known.profile.name);
-        let push =
-            |held: Held<'_>| authorization_code::push(at, auth, name, &request, held.secrets);
-        let replied = known.send(at, push).await.map_err(|trouble| trouble.failure)?;
+        let (at_token, name) = (&known.endpoint, &known.profile.name);
+        let push = |held: Held<'_>| authorization_code::push(at, at_token, name, &request, held);
+        let replied =
+            known.send(at, Wants::SomethingElse, push).await.map_err(|trouble| trouble.failure)?;
         known.check(PUSHED, at, &replied)?;
         let request_uri = authorization_code::read_pushed(name, &replied.reply)?;
         Ok(authorization_code::url_of_pushed(endpoint, client, &request_uri))
@@ -85,7 +86,7 @@ impl Authorization {
         let make = |held: Held<'_>| {
             authorization_code::token_request(client, endpoint, &known.key(), held, &code)
         };
-        let replied = known.send(&endpoint.token_endpoint, make).await;
+        let replied = known.send(&endpoint.token_endpoint, Wants::Tokens, make).await;
         let mut replied = replied.map_err(|trouble| trouble.failure)?;
         // A provider may repeat these too in what it says of a refusal.
         replied.sent.extend([code.code.clone(), verifier.clone()]);

@@ -11,19 +11,19 @@ use super::{Finished, Method, News, Step, Teller, finish};
 use crate::oauth::grant::Held;
 use crate::oauth::grant::device_code::{self, Begun, Pace, Word};
 use crate::oauth::reply;
+use crate::shell::speaker::Wants;
 
 const ENDPOINT: &str = "device authorization endpoint";
 
 /// Begins a login at the provider.
 pub(super) async fn begin(known: &Known) -> Result<Begun, Failure> {
-    let endpoint = known.endpoints.device_authorization.as_ref();
-    let endpoint = endpoint.ok_or_else(|| known.without("device_authorization_endpoint"))?;
-    let (client, auth, name) = (known.client(), known.endpoint.auth, &known.profile.name);
-    let make = |held: Held<'_>| {
-        device_code::begin(client, endpoint, auth, name, &known.scope, held.secrets)
-    };
-    let replied = known.send(endpoint, make).await.map_err(|trouble| trouble.failure)?;
-    known.check(ENDPOINT, endpoint, &replied)?;
+    let at = known.endpoints.device_authorization.as_ref();
+    let at = at.ok_or_else(|| known.without("device_authorization_endpoint"))?;
+    let (client, endpoint, name) = (known.client(), &known.endpoint, &known.profile.name);
+    let make = |held: Held<'_>| device_code::begin(client, at, endpoint, name, &known.scope, held);
+    let replied = known.send(at, Wants::SomethingElse, make).await;
+    let replied = replied.map_err(|trouble| trouble.failure)?;
+    known.check(ENDPOINT, at, &replied)?;
     device_code::read_begun(name, client.network.allow_http_loopback, &replied.reply)
 }
 
@@ -86,7 +86,7 @@ async fn ask(known: &Known, device_code: &Secret) -> Result<Replied, Trouble> {
     let make = |held: Held<'_>| {
         device_code::token_request(client, endpoint, &known.key(), held, device_code)
     };
-    let mut replied = known.send(&endpoint.token_endpoint, make).await?;
+    let mut replied = known.send(&endpoint.token_endpoint, Wants::Tokens, make).await?;
     replied.sent.push(device_code.clone());
     Ok(replied)
 }

@@ -25,7 +25,7 @@ use crate::oauth::reply::{self, Asked, Purpose};
 use crate::oauth::state::Unguessable;
 use crate::shell::http::Need;
 use crate::shell::obtain::Answer;
-use crate::shell::pin::{During, Pin};
+use crate::shell::pin::{During, Pin, sends_secrets};
 use crate::shell::rotate;
 use crate::shell::stored;
 use crate::shell::worker::Worker;
@@ -98,7 +98,7 @@ fn save(worker: &mut Worker, answer: &Answer, pin: Pin) -> Result<(), Failure> {
         Err(error) if error.is_unreadable() => Entry::new(stored::new_id()?),
         Err(error) => return Err(of(error)),
     };
-    if entry.secrets.is_empty() && !pin.is_of(&entry) {
+    if !sends_secrets(&entry) && !pin.is_of(&entry) {
         entry.refresh = None;
         entry.subject = None;
         entry.tokens.clear();

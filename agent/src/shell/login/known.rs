@@ -3,8 +3,7 @@
 //! Secrets are read from the entry for each request and wiped after it: a login may wait for a person
 //! for ten minutes.
 
-use std::collections::BTreeSet;
-use std::io;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use tokctl_core::{Class, Trouble};
@@ -12,14 +11,18 @@ use tokctl_proto::{Failure, Kind, ProfileName, Secret, TokenKey};
 use url::Url;
 
 use super::Wish;
-use super::authorize::random;
 use crate::clock;
 use crate::config::{Client, Endpoints, Profile, Provider};
-use crate::oauth::grant::{self, Held};
+use crate::oauth::client_auth::Holds;
+use crate::oauth::grant::{Held, unfit_key};
+use crate::oauth::jose::PrivateKey;
+use crate::oauth::jose::dpop::DPOP_KEY;
 use crate::oauth::reply::{self, Asked, Purpose};
 use crate::oauth::{Endpoint, HttpReply, HttpRequest, Metadata};
 use crate::shell::obtain::{Answer, Means};
-use crate::shell::pin;
+use crate::shell::provider::{self, Found};
+use crate::shell::speaker::{Speaker, Wants};
+use crate::shell::{bound_key, pin};
 use crate::vault::Entry;
 
 /// What a login knows.
@@ -34,6 +37,8 @@ pub(super) struct Known {
     pub(super) endpoints: Endpoints,
     pub(super) metadata: Option<Metadata>,
     pub(super) scope: BTreeSet<String>,
+    /// Names the key that tokens will be bound to (RFC 9449 section 10).
+    pub(super) dpop_jkt: Option<String>,
 }
 
 impl Known {
@@ -45,23 +50,17 @@ impl Known {
         wish: &Wish,
     ) -> Result<Self, Failure> {
         let (name, client) = (&profile.name, client_of(&profile)?);
-        let (endpoint, metadata) = match &client.provider {
-            Provider::TokenEndpoint(url) => (Endpoint::configured(url.clone(), client), None),
-            Provider::Issuer { text, url } => {
-                let now = clock::now().wall;
-                let (http, issuer) = (&means.http, (text.as_str(), url));
-                let cache = &means.metadata;
-                let found = cache.discover(now, http, name, issuer, &client.network);
-                let metadata = found.await.map_err(|missed| missed.trouble_of(name).failure)?;
-                (Endpoint::discovered(name, text, &metadata, client)?, Some(metadata))
-            }
-        };
-        let endpoints = match &metadata {
-            Some(metadata) => client.endpoints.or(&metadata.endpoints),
-            None => client.endpoints.clone(),
-        };
+        let failure = |trouble: Trouble| trouble.failure;
+        bound_key::ensure(&means, &profile).await.map_err(failure)?;
+        let held = entry(&means, name).await.map_err(failure)?.map(|entry| entry.secrets);
+        let held = held.unwrap_or_default();
+        let holds = Holds::of(profile.grant.name(), &held);
+        let dpop_jkt = thumbprint(&profile, &held)?;
+        drop(held);
+        let found = provider::find(&means, name, client, holds).await.map_err(failure)?;
+        let Found { endpoint, endpoints, metadata } = found;
         let scope = client.scope.union(&wish.scope).cloned().collect();
-        Ok(Self { means, profile, revision, endpoint, endpoints, metadata, scope })
+        Ok(Self { means, profile, revision, endpoint, endpoints, metadata, scope, dpop_jkt })
     }
 
     pub(super) fn client(&self) -> &Client {
@@ -91,31 +90,27 @@ impl Known {
     pub(super) async fn send(
         &self,
         to: &Url,
-        make: impl FnOnce(Held<'_>) -> Result<HttpRequest, Failure>,
+        wants: Wants,
+        make: impl Fn(Held<'_>) -> Result<HttpRequest, Failure> + Sync,
     ) -> Result<Replied, Trouble> {
-        let client = self.client();
-        let entry = self.entry().await?;
-        if let Some(entry) = entry.as_ref().filter(|entry| !entry.secrets.is_empty()) {
-            pin::check(&self.profile.name, entry, &client.network, to)?;
+        let (name, client) = (&self.profile.name, self.client());
+        let entry = entry(&self.means, name).await?;
+        if let Some(entry) = entry.as_ref().filter(|entry| pin::sends_secrets(entry)) {
+            pin::check(name, entry, &client.network, to)?;
         }
         let sent = entry.as_ref().map(|entry| entry.secrets_to_send()).unwrap_or_default();
         let secrets = entry.map(|entry| entry.secrets).unwrap_or_default();
-        let sent_at = clock::now().wall;
-        let unique = random().map_err(|error| machine(&self.profile.name, &error))?;
-        let held = Held { secrets: &secrets, subject: None, now: sent_at, unique };
-        let request = make(held).map_err(grant::refused)?;
-        let reply = self.means.http.send(&client.network, request, sent_at).await;
-        let reply = reply.map_err(|error| error.trouble(&self.profile.name))?;
+        let speaker = Speaker {
+            http: &self.means.http,
+            profile: name,
+            grant: self.profile.grant.name(),
+            client,
+            auth: self.endpoint.auth,
+            secrets: &secrets,
+            subject: None,
+        };
+        let reply = speaker.send(to, wants, make).await?;
         Ok(Replied { reply, sent })
-    }
-
-    async fn entry(&self) -> Result<Option<Entry>, Trouble> {
-        let name = self.profile.name.clone();
-        let read = self.means.jobs.ask(move |worker| {
-            let (vault, keys) = worker.open()?;
-            vault.read(keys, &name).map_err(|error| Failure::from(&error).of(&name))
-        });
-        read.await.map_err(|failure| Trouble::new(Class::Permanent, failure))
     }
 
     /// What a login is for: the plain token of its profile.
@@ -157,8 +152,27 @@ pub(super) struct Replied {
     pub(super) sent: Vec<Secret>,
 }
 
-fn machine(name: &ProfileName, error: &io::Error) -> Trouble {
-    Trouble::new(Class::Permanent, Failure::new(Kind::Machine, error.to_string()).of(name))
+async fn entry(means: &Means, name: &ProfileName) -> Result<Option<Entry>, Trouble> {
+    let name = name.clone();
+    let read = means.jobs.ask(move |worker| {
+        let (vault, keys) = worker.open()?;
+        vault.read(keys, &name).map_err(|error| Failure::from(&error).of(&name))
+    });
+    read.await.map_err(|failure| Trouble::new(Class::Permanent, failure))
+}
+
+/// The name of the key that the tokens will be bound to.
+fn thumbprint(
+    profile: &Profile,
+    secrets: &BTreeMap<String, Secret>,
+) -> Result<Option<String>, Failure> {
+    let Some(key) = secrets.get(DPOP_KEY).filter(|_| client_of(profile).is_ok_and(|it| it.dpop))
+    else {
+        return Ok(None);
+    };
+    let key = PrivateKey::asymmetric(key)
+        .map_err(|error| unfit_key(&profile.name, profile.grant.name(), DPOP_KEY, &error))?;
+    Ok(key.public().map(|public| public.thumbprint()))
 }
 
 fn client_of(profile: &Profile) -> Result<&Client, Failure> {

@@ -1,37 +1,56 @@
 //! Asking a token endpoint (RFC 6749 section 3.2), whose place the profile or its issuer's metadata names.
 
-use tokctl_core::{Cause, Class, Credential, Outcome, Reached, Trouble};
+use std::collections::BTreeMap;
+
+use tokctl_core::{Cause, Class, Credential, Outcome, Trouble};
 use tokctl_proto::{Failure, Kind, Secret};
 use url::Url;
 
-use super::{Answer, Asking, subject, unique};
+use super::{Answer, Asking, subject};
 use crate::clock;
-use crate::config::{Client, Grant, Provider};
-use crate::oauth::client_auth;
+use crate::config::{Client, Grant};
+use crate::oauth::client_auth::{self, Holds};
 use crate::oauth::grant::{
-    Endpoint, Held, client_credentials, impersonation, jwt_bearer, refresh_token, refused,
-    token_exchange,
+    Endpoint, Held, client_credentials, impersonation, jwt_bearer, refresh_token, token_exchange,
 };
 use crate::oauth::message::{HttpReply, HttpRequest};
 use crate::oauth::reply::{self, Asked, Purpose};
 use crate::shell::rotate::no_refresh_token;
+use crate::shell::speaker::{Speaker, Wants};
+use crate::shell::{bound_key, provider};
 use crate::vault::{Entry, NoRefreshToken};
 
 pub(super) async fn ask(mut asking: Asking) -> Result<Answer, Trouble> {
     let subject = subject::take(&mut asking).await?;
     let client = client_of(&asking)?;
-    let endpoint = endpoint(&asking, client).await?;
+    bound_key::ensure(&asking.means, &asking.profile).await?;
+    let (name, grant) = (&asking.profile.name, asking.profile.grant.name());
+    let entry = asking.entry().await?;
+    let holds = entry.as_ref().map(|entry| Holds::of(grant, &entry.secrets)).unwrap_or_default();
+    let endpoint = provider::find(&asking.means, name, client, holds).await?.endpoint;
     let endpoint = match asking.profile.grant.has_refresh_token() {
         true => endpoint.of_refreshes(client),
         false => endpoint,
     };
-    let place = std::slice::from_ref(&endpoint.token_endpoint);
-    let entry = asking.entry_for(place).await?;
+    asking.check(entry.as_ref(), std::slice::from_ref(&endpoint.token_endpoint))?;
     let mut sent = entry.as_ref().map(Entry::secrets_to_send).unwrap_or_default();
     let logged_in = entry.as_ref().and_then(|entry| entry.subject.clone());
-    let request = request(&asking, client, &endpoint, entry, subject.as_ref())?;
+    // Another than the one of the intent would be sent without a trace on the disk.
+    let presented: Option<Secret> = entry.as_ref().and_then(Entry::presented).cloned();
+    let secrets = secrets(&asking, entry)?;
+    let speaker = Speaker {
+        http: &asking.means.http,
+        profile: name,
+        grant,
+        client,
+        auth: endpoint.auth,
+        secrets: &secrets,
+        subject: subject.as_ref(),
+    };
+    let make = |held: Held<'_>| request(&asking, client, &endpoint, held, presented.as_ref());
+    let reply = speaker.send(&endpoint.token_endpoint, Wants::Tokens, make).await?;
+    drop(secrets);
     sent.extend(subject);
-    let reply = asking.send(request).await?;
     match impersonation::endpoint(client) {
         Some(account) => impersonate(asking, &endpoint.token_endpoint, &account, reply, sent).await,
         None => {
@@ -61,58 +80,38 @@ async fn impersonate(
     Ok(asking.answered(account.clone(), reply, sent))
 }
 
-/// The request, made of what the entry holds; the rest of that is wiped when it is made.
-fn request(
-    asking: &Asking,
-    client: &Client,
-    endpoint: &Endpoint,
-    entry: Option<Entry>,
-    subject: Option<&Secret>,
-) -> Result<HttpRequest, Trouble> {
-    let (name, key) = (&asking.profile.name, &asking.key);
-    // Another than the one of the intent would be sent without a trace on the disk.
-    let presented: Option<Secret> = entry.as_ref().and_then(Entry::presented).cloned();
+/// What an entry holds, the client secret that is to be tried among it.
+fn secrets(asking: &Asking, entry: Option<Entry>) -> Result<BTreeMap<String, Secret>, Trouble> {
+    let name = &asking.profile.name;
     let secrets = entry.map(|entry| entry.secrets).unwrap_or_default();
-    let secrets = match asking.credential {
-        Credential::Present => secrets,
+    match asking.credential {
+        Credential::Present => Ok(secrets),
         Credential::Next => client_auth::with_next(secrets).ok_or_else(|| {
             let failure = Failure::new(Kind::SecretRequired, "no further client secret is stored")
                 .of(name)
                 .hint(format!("run `tokctl set-secret {name} --next`"));
             Trouble::new(Class::Permanent, failure).because(Cause::InvalidClient)
-        })?,
-    };
-    let now = clock::now().wall;
-    let held = Held { secrets: &secrets, subject, now, unique: unique()? };
-    let made = match &asking.profile.grant {
+        }),
+    }
+}
+
+fn request(
+    asking: &Asking,
+    client: &Client,
+    endpoint: &Endpoint,
+    held: Held<'_>,
+    presented: Option<&Secret>,
+) -> Result<HttpRequest, Failure> {
+    let (name, key) = (&asking.profile.name, &asking.key);
+    match &asking.profile.grant {
         grant if grant.has_refresh_token() => {
             let presented =
-                presented.ok_or_else(|| refused(no_refresh_token(name, NoRefreshToken::Absent)))?;
-            refresh_token::request(client, endpoint, key, held, &presented)
+                presented.ok_or_else(|| no_refresh_token(name, NoRefreshToken::Absent))?;
+            refresh_token::request(client, endpoint, key, held, presented)
         }
         Grant::JwtBearer(_) => jwt_bearer::request(client, endpoint, key, held),
         Grant::TokenExchange(_) => token_exchange::request(client, endpoint, key, held),
         _ => client_credentials::request(client, endpoint, key, held),
-    };
-    made.map_err(refused)
-}
-
-async fn endpoint(asking: &Asking, client: &Client) -> Result<Endpoint, Trouble> {
-    let name = &asking.profile.name;
-    match &client.provider {
-        Provider::TokenEndpoint(url) => Ok(Endpoint::configured(url.clone(), client)),
-        Provider::Issuer { text, url } => {
-            let now = clock::now().wall;
-            let issuer = (text.as_str(), url);
-            let metadata = asking
-                .means
-                .metadata
-                .discover(now, &asking.means.http, name, issuer, &client.network)
-                .await
-                // The token endpoint has heard nothing yet, whatever the issuer has.
-                .map_err(|missed| missed.trouble_of(name).reached(Reached::Nobody))?;
-            Endpoint::discovered(name, text, &metadata, client).map_err(refused)
-        }
     }
 }
 

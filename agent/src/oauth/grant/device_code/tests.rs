@@ -1,10 +1,13 @@
 //! How a device login begins, and how often the provider is asked about it.
 
+use std::collections::BTreeMap;
+
 use serde_json::json;
 use tokctl_proto::WallMs;
 use zeroize::Zeroizing;
 
 use super::*;
+use crate::config::ClientAuth;
 
 fn acme() -> ProfileName {
     ProfileName::parse("acme").unwrap()
@@ -204,7 +207,10 @@ fn the_requests_are_those_of_the_rfc() {
         (ClientAuth::Basic, "audience2=x&client_id=cc&scope=a+b"),
         (ClientAuth::Post, "audience2=x&client_id=cc&client_secret=s3&scope=a+b"),
     ] {
-        let made = begin(&client, &at, auth, &acme(), &scope, &secrets).unwrap();
+        let endpoint =
+            Endpoint { auth, ..Endpoint::configured(url("https://as.example/token"), &client) };
+        let held = Held::only(&secrets);
+        let made = begin(&client, &at, &endpoint, &acme(), &scope, held).unwrap();
         assert_eq!((made.url, made.body.expose()), (at.clone(), body), "{auth:?}");
     }
     let endpoint = Endpoint::configured(url("https://as.example/token"), &client);
