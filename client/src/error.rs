@@ -69,6 +69,9 @@ pub enum Error {
     /// A request that the wire cannot carry.
     #[error("the request does not fit: {0}")]
     TooLarge(FrameError),
+    /// The environment has no token to exchange. Nothing was sent to a provider.
+    #[error("{message}")]
+    NoSubject { message: String, hint: &'static str },
     /// The person pressed Ctrl-C at a question.
     #[error("cancelled")]
     Cancelled,
@@ -114,6 +117,7 @@ impl Error {
             | Self::NotServed { .. } => Kind::WrongUser,
             Self::Version { .. } | Self::Garbled(_) | Self::Unexpected => Kind::Version,
             Self::Silent(_) => Kind::Timeout,
+            Self::NoSubject { .. } => Kind::SubjectRequired,
             Self::Cancelled => Kind::Cancelled,
             Self::Machine { .. } | Self::OpenDirectory(_) => Kind::Machine,
         };
@@ -160,6 +164,7 @@ impl Error {
                  another user namespace"
                     .to_owned()
             }
+            Self::NoSubject { hint, .. } => (*hint).to_owned(),
             Self::OpenDirectory(path) => format!("run `chmod 700 {}`", path.display()),
             Self::Version { .. } | Self::Garbled(_) | Self::Unexpected => {
                 "restart the agent: `tokctl agent stop`".to_owned()

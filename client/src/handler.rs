@@ -6,6 +6,7 @@ use tokctl_proto::Secret;
 use tokctl_proto::response::{Ask, AskSubject, Item, Progress};
 
 use crate::error::Error;
+use crate::subject;
 
 /// Receives what the agent says before the end of a request. `()` hears nothing and answers nothing.
 pub trait Handler {
@@ -27,8 +28,8 @@ pub trait Handler {
 
     /// A token of this process's environment that a token is exchanged for. An error ends the request and the
     /// connection.
-    fn subject(&mut self, _ask: &AskSubject<'_>) -> Result<Secret, Error> {
-        Err(Error::Unexpected)
+    fn subject(&mut self, ask: &AskSubject<'_>) -> Result<Secret, Error> {
+        subject::from_environment(&ask.source)
     }
 }
 

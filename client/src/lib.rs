@@ -45,6 +45,7 @@ mod autostart;
 mod connection;
 mod error;
 mod handler;
+pub mod subject;
 mod token;
 
 use std::ffi::OsString;
@@ -52,7 +53,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use tokctl_proto::endpoint::{Environment, Places};
-use tokctl_proto::response::{Ask, Done, Item, Progress};
+use tokctl_proto::response::{Ask, AskSubject, Done, Item, Progress};
 
 pub use error::Error;
 pub use handler::{Agent, Handler, Reply};
@@ -273,6 +274,11 @@ impl Handler for Listener<'_> {
     fn ask(&mut self, ask: &Ask<'_>, agent: Agent<'_>) -> Result<Reply, Error> {
         self.was_told = true;
         self.handler.ask(ask, agent)
+    }
+
+    fn subject(&mut self, ask: &AskSubject<'_>) -> Result<Secret, Error> {
+        self.was_told = true;
+        self.handler.subject(ask)
     }
 }
 

@@ -162,16 +162,21 @@ pub fn profile_toml(text: &str, name: &ProfileName) -> Option<String> {
     let document: DocumentMut = text.parse().ok()?;
     let table = document.get("profiles")?.get(name.as_str())?.as_table_like()?;
     let lines = table.iter().filter_map(|(key, item)| {
-        let mut value = item.clone().into_value().ok()?;
-        match &mut value {
-            Value::Array(array) => array.fmt(),
-            Value::InlineTable(table) => table.fmt(),
-            _ => {}
-        }
-        value.decor_mut().clear();
-        Some(format!("{} = {value}\n", Key::new(key).display_repr()))
+        Some(format!("{} = {}\n", Key::new(key).display_repr(), value_toml(item)?))
     });
     Some(lines.collect())
+}
+
+/// A value on one line, without comments.
+pub(super) fn value_toml(item: &Item) -> Option<String> {
+    let mut value = item.clone().into_value().ok()?;
+    match &mut value {
+        Value::Array(array) => array.fmt(),
+        Value::InlineTable(table) => table.fmt(),
+        _ => {}
+    }
+    value.decor_mut().clear();
+    Some(value.to_string())
 }
 
 /// A text under edit.

@@ -23,6 +23,7 @@ mod pool;
 pub mod preset;
 pub mod profile;
 mod rate;
+mod resolved;
 mod section;
 mod subject;
 pub mod template;
@@ -42,5 +43,6 @@ pub use profile::{
     HEADER_DEFAULT, Jwt, KeyEncoding, Login, Network, Profile, Program, Provider, Quirks,
     RedirectUri, ResponseShape, Step, StepBody, Steps, Subject,
 };
+pub use resolved::{Effective, Layer, resolved};
 pub use template::is_secret_name;
 pub use watch::{Watch, WatchError};

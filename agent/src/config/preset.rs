@@ -9,6 +9,7 @@ use std::sync::OnceLock;
 
 use tokctl_proto::escape::shown;
 use tokctl_proto::setting::{PROFILE, Shape, find as find_setting, is_login, secret_of};
+use tokctl_proto::{Failure, Kind};
 use toml_edit::{DocumentMut, Item, Table, TableLike, Value};
 
 use super::error::{Broken, suggestion};
@@ -73,6 +74,15 @@ static SOURCES: [Source; 31] = sources! {
 /// All there are, by name.
 pub fn all() -> impl Iterator<Item = &'static Preset> {
     SOURCES.iter().map(Source::preset)
+}
+
+/// The preset of that name, for somebody who typed it.
+pub fn named(name: &str) -> Result<&'static Preset, Failure> {
+    find(name).map_err(|broken| {
+        let broken = broken.of(super::layer::KEY);
+        let failure = Failure::new(Kind::Usage, broken.message);
+        Failure { hint: broken.hint, ..failure }
+    })
 }
 
 /// The preset of that name, or the nearest.

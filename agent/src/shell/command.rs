@@ -49,6 +49,10 @@ pub enum Command {
     Direct(Change),
     List,
     Show(ProfileName),
+    /// The settings that are in effect.
+    Resolved(ProfileName),
+    /// One, or all.
+    Presets(Option<String>),
     Status,
     Status2,
     ConfigRead,
@@ -78,6 +82,10 @@ impl Command {
             Request::SetSecret2(set) => secrets::set_secret2(set)?,
             Request::List(_) => Self::List,
             Request::Show(show) => Self::Show(name(&show.profile)?),
+            Request::Show2(show) => Self::Resolved(name(&show.profile)?),
+            Request::Presets(presets) => {
+                Self::Presets(presets.name.map(std::borrow::Cow::into_owned))
+            }
             Request::Rename(rename) => Self::Admitted {
                 change: Change::Rename { from: name(&rename.from)?, to: name(&rename.to)? },
                 interactive: rename.interactive,
@@ -132,12 +140,7 @@ impl Command {
             Request::Answer(_) | Request::Cancel(_) => {
                 return Err(Failure::new(Kind::Usage, "there is no request under way"));
             }
-            Request::Get3(_)
-            | Request::Add3(_)
-            | Request::Import(_)
-            | Request::Show2(_)
-            | Request::Presets(_)
-            | Request::DryRun(_) => {
+            Request::Get3(_) | Request::Add3(_) | Request::Import(_) | Request::DryRun(_) => {
                 return Err(Failure::new(Kind::Usage, "this agent does not know the request"));
             }
         })

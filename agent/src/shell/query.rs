@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use tokctl_core::{ProfileStatus, no_such_profile};
 use tokctl_proto::frame::BODY_BYTES_MAX;
-use tokctl_proto::response::{Config, Done, Item, Profile, ProfileRow};
+use tokctl_proto::response::{Config, Done, Item, Preset, Profile, ProfileRow, Question, Setting};
 use tokctl_proto::{Failure, Kind, ProfileName};
 
 use super::change::secrets;
@@ -13,7 +13,7 @@ use super::live::Live;
 use super::reply::ReplyTo;
 use super::rows;
 use super::worker::{Jobs, Worker};
-use crate::config::{self, Provider, Snapshot};
+use crate::config::{self, Provider, Snapshot, preset};
 use crate::vault::Entry;
 
 /// A text that goes into a frame, with its path beside it and as JSON too, unless it is made of
@@ -113,6 +113,65 @@ pub(super) fn show(jobs: &Jobs, name: ProfileName, warning: Option<String>, repl
             Err(failure) => reply.failed(&failure),
         },
     );
+}
+
+/// The settings of a profile that are in effect, and where each is from.
+pub(super) fn resolved(jobs: &Jobs, name: ProfileName, warning: Option<String>, reply: ReplyTo) {
+    let of = name.clone();
+    jobs.run(
+        move |worker| {
+            let snapshot = worker.config.read()?;
+            let found = config::resolved(&snapshot.text, &of)?;
+            found.ok_or_else(|| match worker.read_config() {
+                Ok(live) => {
+                    no_such_profile(&of, live.config.profiles.keys().map(ProfileName::as_str))
+                }
+                Err(failure) => failure,
+            })
+        },
+        move |found| match found {
+            Ok(found) => {
+                if let Some(warning) = &warning {
+                    reply.progress(warning, true);
+                }
+                for one in found {
+                    reply.item(Item::Setting(Setting {
+                        key: one.key.into(),
+                        value: one.value.into(),
+                        layer: one.layer.name().into(),
+                    }));
+                }
+                reply.said("");
+            }
+            Err(failure) => reply.failed(&failure),
+        },
+    );
+}
+
+/// What is known of providers: of one, or of all.
+pub(super) fn presets(name: Option<&str>, reply: ReplyTo) {
+    let found = match name.map(preset::named).transpose() {
+        Ok(one) => one,
+        Err(failure) => return reply.failed(&failure),
+    };
+    for preset in preset::all().filter(|preset| found.is_none_or(|one| one.name == preset.name)) {
+        let question = |question: &preset::Question| Question {
+            key: question.key.clone(),
+            prompt: question.prompt.clone(),
+            optional: question.optional,
+        };
+        reply.item(Item::Preset(Preset {
+            name: preset.name.into(),
+            title: preset.title.as_str().into(),
+            grant: preset.grant().into(),
+            verified: preset.verified,
+            setup_url: preset.setup_url.as_str().into(),
+            setup: preset.setup.clone(),
+            ask: preset.ask.iter().map(question).collect(),
+            secrets: preset.secrets(),
+        }));
+    }
+    reply.said("");
 }
 
 type Stored = (Vec<String>, Vec<String>);

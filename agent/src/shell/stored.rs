@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tokctl_core::{Contents, RefreshToken, Token};
-use tokctl_proto::{Failure, Kind, Secret, TokenKey};
+use tokctl_proto::{Failure, Kind, Secret, TokenKey, WallMs};
 use tracing::{info, warn};
 
 use super::login::finish::{self, Recovered};
@@ -51,7 +51,9 @@ pub(super) fn load(
             if let Some(key) = entry.secrets.remove("key") {
                 pin::check_handed_out(&profile.name, &entry)?;
                 let plain = TokenKey::plain(profile.name.clone());
-                contents.tokens = vec![(plain, stored_key(key, revision))];
+                let ends = contents.expiring.iter().find(|(name, _)| name == "key");
+                let ends = ends.map(|(_, at)| *at);
+                contents.tokens = vec![(plain, stored_key(key, ends, revision))];
             }
         }
         _ => contents.tokens = entry.tokens.into_iter().collect(),
@@ -116,12 +118,12 @@ fn unread_answer(entry: &mut Entry, profile: &Arc<Profile>) -> Option<Box<Answer
     answer.map(Box::new)
 }
 
-fn stored_key(key: Secret, revision: u64) -> Token {
+fn stored_key(key: Secret, expires_at: Option<WallMs>, revision: u64) -> Token {
     Token {
         access_token: key,
         token_type: "Bearer".to_owned(),
         issued_at: clock::now().wall,
-        expires_at: None,
+        expires_at,
         scope: None,
         extra: Secret::default(),
         revision,

@@ -84,6 +84,8 @@ impl Driver {
                 query::list(jobs, &self.live, reply);
             }
             Command::Show(name) => query::show(jobs, name, self.config_warning(), reply),
+            Command::Resolved(name) => query::resolved(jobs, name, self.config_warning(), reply),
+            Command::Presets(name) => query::presets(name.as_deref(), reply),
             Command::ConfigRead => query::config_read(jobs, reply),
             Command::Status => self.status(now, Rows::Status, reply),
             Command::Status2 => self.status(now, Rows::Status2, reply),

@@ -19,6 +19,7 @@ use crate::cmd::remove::RemoveArgs;
 use crate::cmd::report::ReportArgs;
 use crate::cmd::revoke::RevokeArgs;
 use crate::cmd::set_secret::SetSecretArgs;
+use crate::cmd::show::ShowArgs;
 use crate::cmd::status::StatusArgs;
 use crate::cmd::unlock::UnlockArgs;
 
@@ -30,7 +31,7 @@ use crate::cmd::unlock::UnlockArgs;
     arg_required_else_help = true,
     disable_help_subcommand = true,
     after_help = "Begin with `tokctl init`, `tokctl add NAME`, `tokctl get NAME`.\n\
-                  `tokctl help environment`, `exit-codes` and `secrets` explain what all commands share."
+                  `tokctl help environment`, `exit-codes`, `presets` and `secrets` explain what all commands share."
 )]
 pub(crate) struct Cli {
     #[command(flatten)]
@@ -121,7 +122,8 @@ pub(crate) enum Command {
     /// List the profiles
     List,
     /// Show the settings of a profile, and which secrets it has
-    Show(ProfileArgs),
+    #[command(after_help = SHOW_EXAMPLES)]
+    Show(ShowArgs),
     /// Edit config.toml in an editor; what does not hold is not taken over
     Edit,
     /// Give a profile another name
@@ -146,9 +148,14 @@ pub(crate) enum Command {
     /// Start, stop and look at the agent
     #[command(subcommand, arg_required_else_help = true)]
     Agent(AgentCommand),
-    /// Explain a command or a topic: environment, exit-codes, secrets
+    /// Explain a command or a topic: environment, exit-codes, presets, secrets
     Help(HelpArgs),
 }
+
+const SHOW_EXAMPLES: &str = "\
+Examples:
+  tokctl show acme
+  tokctl show acme --resolved    # with what comes from its preset, from [agent], or from nobody";
 
 const GET_EXAMPLES: &str = "\
 The token and a line feed go to stdout, everything else to stderr. Durations are 90, 90s, 5m, 8h, 7d.

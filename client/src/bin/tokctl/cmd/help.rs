@@ -5,11 +5,15 @@ use tokctl_client::proto::nearest::nearest;
 use tokctl_client::proto::{Failure, Kind};
 
 use crate::args::{Cli, HelpArgs};
+use crate::cmd::presets;
 use crate::exit::Stop;
 use crate::session::Session;
 
 const TOPICS: &[(&str, &str)] =
     &[("environment", ENVIRONMENT), ("exit-codes", EXIT_CODES), ("secrets", SECRETS)];
+
+/// The agent has the text of this one.
+const PRESETS: &str = "presets";
 
 const ENVIRONMENT: &str = "\
 TOKCTL_HOME       one directory for configuration, vault, state and socket: tests, CI jobs, second identities
@@ -65,6 +69,9 @@ out again; tokens do, by `tokctl get`.
 
 pub(crate) fn run(args: &HelpArgs, session: &Session) -> Result<(), Stop> {
     let subject = args.subject.first().map(String::as_str);
+    if subject == Some(PRESETS) {
+        return presets::help(args.subject.get(1).map(String::as_str), session);
+    }
     if let Some((_, text)) = TOPICS.iter().find(|(topic, _)| Some(*topic) == subject) {
         return session.output.data(text.as_bytes());
     }
@@ -84,7 +91,7 @@ pub(crate) fn run(args: &HelpArgs, session: &Session) -> Result<(), Stop> {
 
 fn unknown(name: &str, known: &[String]) -> Stop {
     let failure = Failure::new(Kind::Usage, format!("there is no command or topic `{name}`"));
-    let topics = TOPICS.iter().map(|(topic, _)| *topic);
+    let topics = TOPICS.iter().map(|(topic, _)| *topic).chain([PRESETS]);
     match nearest(name, known.iter().map(String::as_str).chain(topics)) {
         Some(near) => failure.hint(format!("did you mean `tokctl help {near}`?")).into(),
         None => failure.hint("run `tokctl --help`").into(),
