@@ -17,6 +17,7 @@ mod e2e {
     mod resource;
     mod revoke;
     mod tls;
+    mod token_exchange;
 }
 
 mod fault {

@@ -1,0 +1,149 @@
+//! Somebody else's token for one of a provider: where it is read, what is sent, and what is said when there is none.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
+use std::thread::JoinHandle;
+
+use tokctl_tests::provider::Answer;
+use tokctl_tests::{Home, Provider, Run};
+
+const TOKEN: &str = r#"{"access_token":"exchanged","token_type":"Bearer","expires_in":600,
+    "issued_token_type":"urn:ietf:params:oauth:token-type:access_token"}"#;
+
+fn provider() -> Provider {
+    let provider = Provider::start();
+    provider.answer(Answer::json(200, TOKEN));
+    provider
+}
+
+/// Adds a profile that exchanges `subject`.
+fn add(home: &Home, profile: &str, provider: &Provider, subject: &str) {
+    let endpoint = provider.token_endpoint();
+    home.tokctl(["add", profile, "--grant", "token_exchange", "--token-endpoint", &endpoint])
+        .args(["--client-auth", "none", "--set", "subject_audience=sts.example"])
+        .args(["--set", &format!("subject={subject}"), "--set", "audience=pool"])
+        .args(["--set", "allow_http_loopback=true"])
+        .run()
+        .ok();
+}
+
+fn get(home: &Home, profile: &str) -> Run {
+    let run = home.tokctl(["get", profile, "--no-prompt"]);
+    ["TOKCTL_ID_TOKEN", "ID_TOKEN", "MY_TOKEN", "GITHUB_ACTIONS", "ACTIONS_ID_TOKEN_REQUEST_URL"]
+        .into_iter()
+        .fold(run, Run::env_remove)
+}
+
+/// The subjects that the provider was shown so far.
+fn subjects(provider: &Provider) -> Vec<String> {
+    let shown = provider.token_requests();
+    shown.iter().map(|it| it.param("subject_token").unwrap_or_default().to_owned()).collect()
+}
+
+/// What GitHub asks for at the URL that it gives to jobs: once, and the head of the request comes back.
+fn github(answer: &'static str) -> (String, JoinHandle<Vec<String>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/token?api-version=2.0", listener.local_addr().unwrap());
+    let serving = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let lines = BufReader::new(stream.try_clone().unwrap()).lines();
+        let head = lines.map(Result::unwrap).take_while(|line| !line.is_empty()).collect();
+        let length = answer.len();
+        write!(
+            stream,
+            "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{answer}"
+        )
+        .unwrap();
+        head
+    });
+    (url, serving)
+}
+
+#[test]
+fn a_token_is_read_from_the_environment_of_whoever_asks() {
+    let (home, provider) = (Home::new().init_bare(), provider());
+    add(&home, "env", &provider, "env:MY_TOKEN");
+    add(&home, "gitlab", &provider, "gitlab");
+    assert_eq!(get(&home, "env").env("MY_TOKEN", "job-1").run().ok().trim(), "exchanged");
+    assert_eq!(get(&home, "gitlab").env("TOKCTL_ID_TOKEN", "job-2").run().ok().trim(), "exchanged");
+    assert_eq!(subjects(&provider), ["job-1", "job-2"]);
+    let sent = &provider.token_requests()[0];
+    for (name, value) in [
+        ("grant_type", "urn:ietf:params:oauth:grant-type:token-exchange"),
+        ("subject_token_type", "urn:ietf:params:oauth:token-type:jwt"),
+        ("audience", "pool"),
+    ] {
+        assert_eq!(sent.param(name), Some(value));
+    }
+    // It is served to the next without another look at the environment.
+    assert_eq!(get(&home, "env").run().ok().trim(), "exchanged");
+    assert_eq!(subjects(&provider).len(), 2);
+}
+
+#[test]
+fn a_job_without_the_right_to_a_token_is_told_which_right_it_needs() {
+    let (home, provider) = (Home::new().init_bare(), provider());
+    add(&home, "ci", &provider, "github-actions");
+    get(&home, "ci")
+        .env("GITHUB_ACTIONS", "true")
+        .run()
+        .fails(5, &["may not ask GitHub", "id-token: write"]);
+    get(&home, "ci").run().fails(5, &["no job of GitHub Actions"]);
+    assert!(provider.token_requests().is_empty());
+    // Nothing of it is held against the next job.
+    let (url, serving) = github(r#"{"count":1,"value":"eyJ0"}"#);
+    let token = get(&home, "ci")
+        .env("ACTIONS_ID_TOKEN_REQUEST_URL", &url)
+        .env("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "opens")
+        .run()
+        .ok();
+    assert_eq!((token.trim(), subjects(&provider)), ("exchanged", vec!["eyJ0".to_owned()]));
+    let head = serving.join().unwrap();
+    assert_eq!(head[0], "GET /token?api-version=2.0&audience=sts.example HTTP/1.1");
+    assert!(
+        head.iter().any(|line| line.to_lowercase() == "authorization: bearer opens"),
+        "{head:?}"
+    );
+}
+
+#[test]
+fn a_file_is_read_when_a_token_is_wanted_and_not_before() {
+    let (home, provider) = (Home::new().init_bare(), provider());
+    let path = home.secret_file("projected", "first");
+    add(&home, "pod", &provider, &format!("file:{}", path.display()));
+    std::fs::write(&path, "second\n").unwrap();
+    assert_eq!(home.get("pod"), "exchanged");
+    std::fs::remove_file(&path).unwrap();
+    home.tokctl(["get", "pod", "--scope", "other"])
+        .run()
+        .fails(5, &["cannot read the token in", "projected"]);
+    assert_eq!(subjects(&provider), ["second"]);
+}
+
+#[test]
+fn the_token_of_another_profile_is_obtained_first() {
+    let (home, provider, others) = (Home::new().init_bare(), provider(), Provider::start());
+    home.add_at("acme", &others);
+    add(&home, "chained", &provider, "profile:acme");
+    assert_eq!(home.get("chained"), "exchanged");
+    assert_eq!(subjects(&provider), [home.get("acme")]);
+    assert_eq!(others.token_requests().len(), 1);
+    let kind = provider.token_requests()[0].param("subject_token_type").map(str::to_owned);
+    assert_eq!(kind.as_deref(), Some("urn:ietf:params:oauth:token-type:access_token"));
+}
+
+#[test]
+fn a_refused_subject_is_asked_for_again_and_shown_to_nobody() {
+    let (home, provider) = (Home::new().init_bare(), provider());
+    add(&home, "env", &provider, "env:MY_TOKEN");
+    let body = r#"{"error":"invalid_grant","error_description":"job-secret has expired"}"#;
+    provider.answer_next(Answer::json(400, body));
+    let output = get(&home, "env").env("MY_TOKEN", "job-secret").run();
+    assert!(!format!("{output:?}").contains("job-secret"), "{output:?}");
+    output.clone().ok();
+    let talk = output.stderr;
+    assert!(talk.contains("refused the subject token (invalid_grant"), "{talk}");
+    assert_eq!(subjects(&provider), ["job-secret", "job-secret"]);
+    let why = home.tokctl(["why", "env"]).run().ok();
+    assert!(!why.contains("job-secret"), "{why}");
+}
