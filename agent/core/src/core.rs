@@ -62,6 +62,8 @@ pub struct Core {
     pub(crate) parked: Parked,
     pub(crate) holds: Holds,
     pub(crate) subjects: Subjects,
+    /// Logins under way, and the callers who know that they wait for one.
+    pub(crate) logins: BTreeMap<ProfileName, BTreeSet<RequestId>>,
     /// By a profile, those that present its token.
     pub(crate) exchanges: BTreeMap<ProfileName, Vec<ProfileName>>,
     /// Reports that wait until the entry they are about has been read.
@@ -126,6 +128,7 @@ impl Core {
             parked: Parked::default(),
             holds: Holds::default(),
             subjects: Subjects::default(),
+            logins: BTreeMap::new(),
             exchanges: BTreeMap::new(),
             reports: Vec::new(),
             effects: Vec::new(),
@@ -180,6 +183,7 @@ impl Core {
             Event::Saved { save, result } => self.saved(save, result),
             Event::Buried { attempt, result } => self.buried(attempt, result),
             Event::Changed(changed) => self.changed(changed),
+            Event::Login { profile, state } => self.login(&profile, state),
             Event::Stop => self.stop(),
         }
     }

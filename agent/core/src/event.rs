@@ -104,8 +104,20 @@ pub enum Event {
 
     /// Configuration or vault are not what they were.
     Changed(Changed),
+    /// A login of this profile, which is no business of the core's, has begun or ended. What it brought is in the
+    /// entry: `Changed` says so before it ends.
+    Login {
+        profile: ProfileName,
+        state: LoginState,
+    },
     /// The agent is going down. It may go when `Core::is_quiet`.
     Stop,
+}
+
+#[derive(Debug)]
+pub enum LoginState {
+    Began,
+    Ended(Result<(), Failure>),
 }
 
 /// What the agent finds when it starts.

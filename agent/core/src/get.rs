@@ -202,6 +202,10 @@ impl Core {
                 self.waiters.insert(request, waiter);
                 self.pump(&lane);
             }
+            Verdict::AwaitLogin => {
+                self.waiters.insert(request, waiter);
+                self.hear_of_login(request, &key.profile);
+            }
         }
     }
 
@@ -217,6 +221,7 @@ impl Core {
             let Some(waiter) = self.waiters.get(request) else { continue };
             match self.verdict(waiter, news) {
                 Verdict::Wait => {}
+                Verdict::AwaitLogin => self.hear_of_login(request, &key.profile),
                 Verdict::Serve { met, warning } => {
                     if let Some(waiter) = self.take_waiter(request) {
                         self.serve(request, &waiter, met, warning);

@@ -20,6 +20,7 @@ mod hold;
 mod key;
 mod lane;
 mod lock;
+mod login;
 mod outcome;
 mod parked;
 pub mod policy;
@@ -41,8 +42,8 @@ mod waiters;
 pub use crate::core::Core;
 pub use effect::{Credential, Effect, Kept, Refreshed, Reply, Served};
 pub use event::{
-    AnswerId, AttemptId, Burial, Changed, Contents, Event, Get, Refresh, Report, RequestId, SaveId,
-    Start, Unread, Vault, VaultChange,
+    AnswerId, AttemptId, Burial, Changed, Contents, Event, Get, LoginState, Refresh, Report,
+    RequestId, SaveId, Start, Unread, Vault, VaultChange,
 };
 pub use get::{no_such_profile, stopping};
 pub use history::{ATTEMPTS_KEPT, Attempted};

@@ -255,6 +255,9 @@ impl Core {
         if let Some(what) = self.waits_for(&LaneId::of(&profile.source, &key)) {
             return what;
         }
+        if self.logins.contains_key(name) && status.state == TokenState::Login {
+            return "a login is under way; whoever asks for a token waits for it".to_owned();
+        }
         match status.state {
             TokenState::Sealed => "nothing until the vault is open: run `tokctl unlock`".to_owned(),
             TokenState::Stored => "nothing: a stored key is handed out as it is".to_owned(),

@@ -241,6 +241,13 @@ impl Core {
         let waiter = Waiter { key: Arc::clone(of), wants, need, deadline, attempts: u32::MAX };
         match self.verdict(&waiter, news) {
             Verdict::Wait => false,
+            Verdict::AwaitLogin => {
+                let key = self.subjects.key_of(id).cloned();
+                for request in key.map(|key| self.clients_of(&key)).unwrap_or_default() {
+                    self.hear_of_login(request, &of.profile);
+                }
+                false
+            }
             Verdict::Serve { .. } => {
                 if let Some(Wanted { from: From::Profile { is_there, .. }, .. }) =
                     self.subjects.wanted.get_mut(id)

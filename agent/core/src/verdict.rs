@@ -19,8 +19,13 @@ const ATTEMPTS_MAX: u32 = 3;
 
 /// What becomes of a waiter.
 pub(crate) enum Verdict {
-    Serve { met: bool, warning: Option<String> },
+    Serve {
+        met: bool,
+        warning: Option<String>,
+    },
     Wait,
+    /// A login is under way that may change it.
+    AwaitLogin,
     Fail(Failure),
 }
 
@@ -124,7 +129,10 @@ impl Core {
                 () => Verdict::Fail(offer.too_short(name, offer.left)),
             };
         }
-        self.verdict_of_lane(waiter, state, profile, &offer)
+        match self.verdict_of_lane(waiter, state, profile, &offer) {
+            Verdict::Fail(failure) if self.awaits_login(name, &failure) => Verdict::AwaitLogin,
+            verdict => verdict,
+        }
     }
 
     /// What the lane of a waiter speaks for: its provider may be resting, or not be asked at all.

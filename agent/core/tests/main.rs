@@ -11,6 +11,7 @@ mod story {
     mod get;
     mod keep;
     mod lock;
+    mod login;
     mod narrow;
     mod outage;
     mod pool;

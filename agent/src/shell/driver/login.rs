@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tokctl_core::{Effect, Event, Reply, RequestId, no_such_profile};
+use tokctl_core::{Effect, Event, LoginState, Reply, RequestId, no_such_profile};
 use tokctl_proto::{Failure, Kind, Now, ProfileName, Secret};
 use tokio::sync::mpsc;
 use tracing::info;
@@ -52,7 +52,7 @@ impl Driver {
                     && let Some(Task::Login(wish)) =
                         pending.task.take_if(|task| matches!(task, Task::Login(_)))
                 {
-                    self.begin_or_join(request, *wish);
+                    self.begin_or_join(now, request, *wish);
                     return None;
                 }
                 let Some(profile) = self.logins.storing(request).cloned() else {
@@ -111,7 +111,7 @@ impl Driver {
         None
     }
 
-    fn begin_or_join(&mut self, request: RequestId, wish: Wish) {
+    fn begin_or_join(&mut self, now: Now, request: RequestId, wish: Wish) {
         let name = wish.profile.clone();
         let Some(profile) = self.live.config.profiles.get(&name) else {
             let known = self.live.config.profiles.keys().map(ProfileName::as_str);
@@ -149,7 +149,8 @@ impl Driver {
             task,
             pasted: sender,
         };
-        self.logins.pending.insert(name, pending);
+        self.logins.pending.insert(name.clone(), pending);
+        self.handle(now, Event::Login { profile: name, state: LoginState::Began });
     }
 
     /// Passes on what a login says.
@@ -204,7 +205,7 @@ impl Driver {
     /// Tells everybody who waits how it ended.
     pub(super) fn end_login(
         &mut self,
-        _now: Now,
+        now: Now,
         name: &ProfileName,
         result: &Result<String, Failure>,
     ) {
@@ -226,6 +227,8 @@ impl Driver {
                 Err(failure) => to.reply.failed(failure),
             }
         }
+        let state = LoginState::Ended(result.clone().map(drop));
+        self.handle(now, Event::Login { profile: name.clone(), state });
     }
 
     /// Ends the logins that lose nothing by it.
