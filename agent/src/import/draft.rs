@@ -100,6 +100,28 @@ impl Draft {
         self
     }
 
+    /// Takes another name, in what is said of it too.
+    pub fn rename(&mut self, name: &ProfileName) {
+        let (old, new) = (format!(" {}", self.name), format!(" {name}"));
+        for command in ["tokctl set", "tokctl login", "tokctl get"] {
+            let (old, new) = (format!("{command}{old}"), format!("{command}{new}"));
+            for text in self.notes.iter_mut().chain(&mut self.leftover) {
+                *text = text.replace(&old, &new);
+            }
+        }
+        self.name = name.clone();
+    }
+
+    /// The same with the issuer spelt without a slash at its end.
+    pub fn without_slash(mut self) -> Self {
+        for assignment in self.settings.iter_mut().filter(|it| it.key == "issuer") {
+            for value in &mut assignment.values {
+                *value = Cow::Owned(value.trim_end_matches('/').to_owned());
+            }
+        }
+        self
+    }
+
     /// Allows plain http where the file names a provider on this machine, and says so, as `add` does.
     pub(super) fn settle(self) -> Self {
         let is_plain = |assignment: &Assignment<'_>| {

@@ -5,8 +5,10 @@ use tokctl_proto::request::{self, Request};
 use tokctl_proto::{Failure, Kind, ProfileName, Secret, SecretStr, TokenKey};
 
 use super::change::{Assignment, Change};
+use super::import::Wanted;
 use super::login::Wish;
 
+mod import;
 mod login;
 mod report;
 mod secrets;
@@ -37,6 +39,11 @@ pub enum Command {
     /// Needs an open vault, and changes nothing.
     Inspect {
         key: TokenKey,
+        interactive: bool,
+    },
+    /// Needs an open vault, unless it only looks.
+    Import {
+        wanted: Box<Wanted>,
         interactive: bool,
     },
     /// Ends the agent with all that it keeps.
@@ -137,10 +144,11 @@ impl Command {
                 Self::Purge { local: purge.local, interactive: purge.interactive }
             }
             Request::Login(wish) => Self::Login(login::login(wish)?),
+            Request::Import(wanted) => import::import(wanted)?,
             Request::Answer(_) | Request::Cancel(_) => {
                 return Err(Failure::new(Kind::Usage, "there is no request under way"));
             }
-            Request::Get3(_) | Request::Add3(_) | Request::Import(_) | Request::DryRun(_) => {
+            Request::Get3(_) | Request::Add3(_) | Request::DryRun(_) => {
                 return Err(Failure::new(Kind::Usage, "this agent does not know the request"));
             }
         })

@@ -16,6 +16,7 @@ use tracing::{info, warn};
 
 use super::change::{Change, Changed};
 use super::command::Command;
+use super::import::Wanted;
 use super::listen::Desk;
 use super::live::Live;
 use super::login::{LoginId, Logins, News, Wish};
@@ -174,6 +175,7 @@ pub(super) enum Task {
     Change(Change),
     Login(Box<Wish>),
     Inspect(TokenKey),
+    Import(Box<Wanted>),
     Purge(Purging),
 }
 

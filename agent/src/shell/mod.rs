@@ -7,6 +7,7 @@ pub mod daemon;
 pub mod driver;
 mod failure;
 pub mod http;
+pub mod import;
 mod inbound;
 mod inspect;
 pub mod listen;

@@ -21,6 +21,7 @@ use tracing::{info, warn};
 
 use super::change::{self, Change, Changed};
 use super::driver::{Input, Pending, Purging, Task, Then, TokenForm};
+use super::import::{self, Door, Wanted};
 use super::inspect;
 use super::live::{Live, revision};
 use super::login::{self, News};
@@ -55,6 +56,8 @@ pub(super) struct Performer {
     /// Shared with a job that saves one.
     answers: BTreeMap<AnswerId, Arc<Answer>>,
     last_answer: u64,
+    /// How many there were.
+    imports: u64,
     prompt: String,
 }
 
@@ -70,6 +73,7 @@ impl Performer {
             tasks: JoinSet::new(),
             answers: BTreeMap::new(),
             last_answer: 0,
+            imports: 0,
             prompt,
         }
     }
@@ -132,6 +136,7 @@ impl Performer {
         match self.requests.get_mut(&request).and_then(|pending| pending.task.take()) {
             Some(Task::Change(change)) => self.carry_out(request, change),
             Some(Task::Inspect(key)) => self.inspect(request, key),
+            Some(Task::Import(wanted)) => self.import(request, *wanted),
             // The driver has begun it.
             Some(Task::Login(_)) => warn!("a login was admitted twice"),
             Some(Task::Purge(purging)) => self.purging = Some((request, purging)),
@@ -270,6 +275,15 @@ impl Performer {
             let changed = change::carry_out(means, change).await;
             promise.keep(Input::Changed { request, changed, seals });
         });
+    }
+
+    /// Answers by itself: its changes are those of the profiles that it asks to be added.
+    fn import(&mut self, request: RequestId, wanted: Wanted) {
+        let Some(Pending { reply, .. }) = self.requests.remove(&request) else { return };
+        self.imports += 1;
+        let door = Door { inbox: self.inbox.clone(), nth: self.imports };
+        let means = self.means.clone();
+        self.spawn(import::import(means, wanted, door, reply));
     }
 
     /// Answers by itself: nothing is changed by a look.

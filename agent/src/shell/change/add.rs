@@ -41,15 +41,33 @@ pub(super) async fn add(means: Means, add: Add) -> Changed {
 
 /// Checks everything that can be checked before a provider is asked or a file is written.
 pub(super) fn plan(worker: &mut Worker, add: &Add) -> Result<Profile, Refused> {
-    let Add { name, settings, replace, .. } = add;
     worker.open()?;
+    Ok(checked(worker, add)?.0)
+}
+
+/// The settings as they would be written, whatever the vault is.
+pub(in crate::shell) fn preview(
+    worker: &Worker,
+    name: &ProfileName,
+    settings: Vec<Assignment>,
+    secrets: Vec<NewSecret>,
+    replace: bool,
+) -> Result<String, Failure> {
+    let add = Add { name: name.clone(), settings, secrets, replace };
+    let (_, text) = checked(worker, &add).map_err(|refused| refused.failure)?;
+    Ok(config::profile_toml(&text, name).unwrap_or_default())
+}
+
+/// The profile, and the text of the configuration with it.
+fn checked(worker: &Worker, add: &Add) -> Result<(Profile, String), Refused> {
+    let Add { name, settings, replace, .. } = add;
     let text = worker.dry_edit(name, |text| config::add_profile(text, name, settings, *replace))?;
     let config = config::parse(&text).map_err(Failure::from)?;
     let profile = config.profiles.get(name).cloned();
     let profile =
         profile.ok_or_else(|| Failure::new(Kind::Internal, "the profile is not there").of(name))?;
     secrets::check(&profile.grant, &add.secrets).map_err(|failure| failure.of(name))?;
-    Ok(profile)
+    Ok((profile, text))
 }
 
 pub(super) fn store(

@@ -22,6 +22,7 @@ pub(super) mod tests;
 use tokctl_core::{VaultChange, no_such_profile};
 use tokctl_proto::{Failure, Kind, ProfileName, Secret, TokenKey, WallMs};
 
+pub(in crate::shell) use add::preview;
 pub use logout::Laid;
 
 use super::live::Live;

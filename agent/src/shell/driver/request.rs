@@ -54,6 +54,17 @@ impl Driver {
                 self.performer.requests.insert(id, pending);
                 self.handle(now, Event::Admit { request: id, interactive, alone: None });
             }
+            Command::Import { wanted, interactive } => {
+                let dry_run = wanted.dry_run;
+                let pending = Pending { task: Some(Task::Import(wanted)), ..pending };
+                self.performer.requests.insert(id, pending);
+                match dry_run {
+                    true => self.performer.admitted(id),
+                    false => {
+                        self.handle(now, Event::Admit { request: id, interactive, alone: None });
+                    }
+                }
+            }
             Command::Purge { local, interactive } => {
                 let pending = Pending { task: Some(Task::Purge(Purging { local })), ..pending };
                 self.performer.requests.insert(id, pending);
