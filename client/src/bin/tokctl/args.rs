@@ -8,6 +8,7 @@ use tokctl_client::proto::time::parse_duration;
 
 use crate::cmd::add::AddArgs;
 use crate::cmd::agent::AgentCommand;
+use crate::cmd::import::ImportCommand;
 use crate::cmd::init::InitArgs;
 use crate::cmd::inspect::InspectArgs;
 use crate::cmd::login::LoginArgs;
@@ -99,6 +100,9 @@ pub(crate) enum Command {
     Init(InitArgs),
     /// Add a profile: who hands out its tokens, and what for
     Add(Box<AddArgs>),
+    /// Take profiles over from another program
+    #[command(subcommand, arg_required_else_help = true)]
+    Import(ImportCommand),
     /// Change settings of a profile
     #[command(after_help = "KEY= removes a setting; a key that is given twice is a list.\n\n\
         Examples:\n  tokctl set acme scope='read write'\n  tokctl set acme audience=\n  \

@@ -6,6 +6,7 @@ mod consent;
 mod edit;
 pub(crate) mod get;
 mod help;
+pub(crate) mod import;
 pub(crate) mod init;
 pub(crate) mod inspect;
 mod list;
@@ -35,6 +36,7 @@ pub(crate) fn run(command: Command, session: &Session) -> Result<(), Stop> {
     match command {
         Command::Init(args) => init::run(&args, session),
         Command::Add(args) => add::run(*args, session),
+        Command::Import(command) => import::run(&command, session),
         Command::Set(args) => set::run(args, session),
         Command::SetSecret(args) => set_secret::run(&args, session),
         Command::Get(args) => get::run(args, session),
