@@ -19,7 +19,7 @@ const WHATEVER_THERE_IS: &str = "/.default";
 
 /// The scopes that were asked for and not granted. A provider that does not name what it `granted` granted
 /// everything (RFC 6749 section 5.1).
-pub(crate) fn missing<'a>(asked: &'a BTreeSet<String>, granted: Option<&str>) -> Vec<&'a str> {
+pub fn missing_scopes<'a>(asked: &'a BTreeSet<String>, granted: Option<&str>) -> Vec<&'a str> {
     let Some(granted) = granted else { return Vec::new() };
     let asked = asked.iter().map(String::as_str);
     let named = asked.filter(|scope| !OF_THE_LOGIN.contains(scope));
@@ -45,7 +45,7 @@ fn listed(scopes: &[&str]) -> String {
 impl Core {
     /// What is wrong with a token that lacks a scope which its key names, if it does.
     pub(crate) fn is_missing(&self, key: &TokenKey, obtained: &Obtained) -> Option<Trouble> {
-        let missing = missing(&key.scope, obtained.token.scope.as_deref());
+        let missing = missing_scopes(&key.scope, obtained.token.scope.as_deref());
         if missing.is_empty() {
             return None;
         }
@@ -61,7 +61,7 @@ impl Core {
     pub(crate) fn not_granted(&self, key: &TokenKey, token: &Token) -> Vec<&str> {
         match self.profiles.get(&key.profile) {
             Some(profile) if key.scope.is_empty() => {
-                missing(&profile.scope, token.scope.as_deref())
+                missing_scopes(&profile.scope, token.scope.as_deref())
             }
             _ => Vec::new(),
         }
@@ -127,7 +127,7 @@ mod tests {
             ("a/read", Some("b/read"), &["a/read"]),
         ] {
             let asked: BTreeSet<String> = asked.split(' ').map(str::to_owned).collect();
-            assert_eq!(missing(&asked, granted), expected, "{asked:?} {granted:?}");
+            assert_eq!(missing_scopes(&asked, granted), expected, "{asked:?} {granted:?}");
         }
     }
 }

@@ -46,6 +46,7 @@ pub use event::{
     RequestId, SaveId, Start, Unread, Vault, VaultChange,
 };
 pub use get::{no_such_profile, stopping};
+pub use granted::missing_scopes;
 pub use history::{ATTEMPTS_KEPT, Attempted};
 pub use outcome::{Cause, Class, Obtained, Outcome, Reached, Trouble};
 pub use profile::{Ahead, Keep, Lanes, Policy, Pool, Profile, Rate, Rotation, Source, Subject};

@@ -256,7 +256,7 @@ fn compare(asked: &BTreeSet<String>, granted: Option<&str>) -> String {
         true => "nothing".to_owned(),
         false => set.iter().copied().collect::<Vec<_>>().join(" "),
     };
-    let missing: BTreeSet<&str> = granted::missing(asked, granted).into_iter().collect();
+    let missing: BTreeSet<&str> = granted::missing_scopes(asked, granted).into_iter().collect();
     let asked: BTreeSet<&str> = asked.iter().map(String::as_str).collect();
     let Some(granted) = granted else {
         return format!(

@@ -3,7 +3,7 @@
 //! The answer itself is in the entry already; a crash before the write leaves it to be read when the
 //! entry is next loaded. No renewal is under way meanwhile, so none of it is taken for its successor.
 
-use tokctl_core::Token;
+use tokctl_core::{Token, missing_scopes};
 use tokctl_proto::Failure;
 use tokctl_proto::time::Spoken;
 
@@ -58,14 +58,10 @@ fn store(worker: &mut Worker, finished: Finished) -> Result<Changed, Failure> {
              ends{ask_for}"
         ));
     }
-    if let Some(granted) = &token.scope {
-        let granted: Vec<&str> = granted.split(' ').collect();
-        let missing: Vec<&str> =
-            scope.iter().map(String::as_str).filter(|asked| !granted.contains(asked)).collect();
-        if !missing.is_empty() {
-            let missing = missing.join(" ");
-            warnings.push(format!("{name}: the provider did not grant all scopes: {missing}"));
-        }
+    let missing = missing_scopes(&scope, token.scope.as_deref());
+    if !missing.is_empty() {
+        let missing = missing.join(" ");
+        warnings.push(format!("{name}: the provider did not grant all scopes: {missing}"));
     }
     let name = name.clone();
     // Tokens of before are not served any more, whoever's they are.

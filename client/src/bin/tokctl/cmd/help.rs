@@ -23,6 +23,7 @@ TOKCTL_NO_PROMPT  ask nothing, as --no-prompt; so does CI
 TOKCTL_LOG        what the agent logs: error, warn, info, debug, trace
 NO_COLOR          no colour, as --color never
 VISUAL, EDITOR    the editor of `tokctl edit`
+BROWSER           the browser of `tokctl login`; several with colons between them, `%s` for the address
 XDG_CONFIG_HOME   config.toml is in its directory tokctl (else ~/.config)
 XDG_DATA_HOME     the vault (else ~/.local/share)
 XDG_STATE_HOME    logs and state (else ~/.local/state)
