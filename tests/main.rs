@@ -26,6 +26,7 @@ mod fault {
     mod frames;
     mod profile;
     mod provider;
+    mod redirect;
     mod rotation;
     mod socket;
     mod time;

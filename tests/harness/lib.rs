@@ -9,6 +9,7 @@ pub mod gate;
 pub mod home;
 pub mod http;
 pub mod idp;
+pub mod login;
 pub mod machine;
 pub mod process;
 pub mod provider;

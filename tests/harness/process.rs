@@ -6,6 +6,7 @@ use std::io::{Read, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::wait;
@@ -112,12 +113,20 @@ impl Run {
 pub struct Running {
     shown: String,
     child: Child,
-    stdout: Receiver<Vec<u8>>,
-    stderr: Receiver<Vec<u8>>,
+    stdout: Collected,
+    stderr: Collected,
     patience: Duration,
 }
 
 impl Running {
+    /// The lines that it has printed so far, if there are so many.
+    pub fn lines(&self, count: usize) -> Option<Vec<String>> {
+        let text = String::from_utf8_lossy(&self.stdout.so_far()).into_owned();
+        let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+        let lines: Vec<String> = whole.lines().map(str::to_owned).collect();
+        (lines.len() >= count).then_some(lines)
+    }
+
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
@@ -138,10 +147,10 @@ impl Running {
         };
         let [stdout, stderr] =
             [("stdout", &self.stdout), ("stderr", &self.stderr)].map(|(name, pipe)| {
-                let Ok(bytes) = pipe.recv_timeout(PIPE_CLOSES_WITHIN) else {
+                if pipe.closed.recv_timeout(PIPE_CLOSES_WITHIN).is_err() {
                     panic!("{} ended, but somebody it started still holds its {name}", self.shown);
-                };
-                String::from_utf8_lossy(&bytes).into_owned()
+                }
+                String::from_utf8_lossy(&pipe.so_far()).into_owned()
             });
         let code = status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or_default());
         Output { shown: self.shown.clone(), code, stdout, stderr }
@@ -211,15 +220,33 @@ impl fmt::Debug for Output {
     }
 }
 
-fn collect(mut pipe: impl Read + Send + 'static) -> Receiver<Vec<u8>> {
-    let (sender, receiver) = channel();
+/// What has come through a pipe.
+#[derive(Debug)]
+struct Collected {
+    bytes: Arc<Mutex<Vec<u8>>>,
+    closed: Receiver<()>,
+}
+
+impl Collected {
+    fn so_far(&self) -> Vec<u8> {
+        self.bytes.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clone()
+    }
+}
+
+fn collect(mut pipe: impl Read + Send + 'static) -> Collected {
+    let (sender, closed) = channel();
+    let bytes = Arc::new(Mutex::new(Vec::new()));
+    let read = Arc::clone(&bytes);
     std::thread::spawn(move || {
-        let mut bytes = Vec::new();
+        let mut piece = [0; 4096];
         // What was read before an error is shown all the same; a test that is over no longer listens.
-        drop(pipe.read_to_end(&mut bytes));
-        drop(sender.send(bytes));
+        while let Ok(length @ 1..) = pipe.read(&mut piece) {
+            let mut all = read.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+            all.extend_from_slice(&piece[..length]);
+        }
+        let _over = sender.send(());
     });
-    receiver
+    Collected { bytes, closed }
 }
 
 fn shown(command: &Command) -> String {

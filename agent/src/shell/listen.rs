@@ -217,8 +217,12 @@ mod tests {
     impl Listening {
         /// A client with a request under way.
         async fn busy(&mut self) -> (UnixStream, ReplyTo) {
+            self.asking(b"{\"list\":{}}\n").await
+        }
+
+        async fn asking(&mut self, request: &[u8]) -> (UnixStream, ReplyTo) {
             let mut client = connect(&self.path).await;
-            client.write_all(b"{\"list\":{}}\n").await.unwrap();
+            client.write_all(request).await.unwrap();
             match in_time("the request", self.driver.recv()).await.unwrap() {
                 Input::Request { reply, .. } => (client, reply),
                 other => panic!("{other:?}"),
@@ -293,6 +297,21 @@ mod tests {
         assert!(!listening.path.exists());
         is_answered(busy).await;
         in_time("the end", listening.accepting).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn who_waits_for_a_login_is_missed_when_it_dies_and_not_when_it_has_said_all() {
+        let mut listening = listening(8);
+        let login = b"{\"login\":{\"profile\":\"acme\"}}\n";
+        let (mut client, reply) = listening.asking(login).await;
+        client.shutdown().await.unwrap();
+        let too_early = tokio::time::timeout(Duration::from_millis(50), listening.driver.recv());
+        assert!(too_early.await.is_err());
+        is_answered((client, reply)).await;
+        let (client, _reply) = listening.asking(login).await;
+        drop(client);
+        let gone = in_time("its end", listening.driver.recv()).await.unwrap();
+        assert!(matches!(gone, Input::Gone(_)), "{gone:?}");
     }
 
     #[tokio::test]

@@ -7,7 +7,7 @@ use super::obtain::Means;
 use crate::clock;
 use crate::config::{Client, ClientAuth, Endpoints, Provider};
 use crate::oauth::Metadata;
-use crate::oauth::client_auth::Holds;
+use crate::oauth::client_auth::{self, Holds};
 use crate::oauth::grant::{Endpoint, refused};
 
 /// Where a client's provider is.
@@ -29,11 +29,20 @@ pub(super) async fn find(
     holds: Holds,
 ) -> Result<Found, Trouble> {
     match &client.provider {
-        Provider::TokenEndpoint(url) => Ok(Found {
-            endpoint: Endpoint::configured(url.clone(), client),
-            endpoints: client.endpoints.clone(),
-            metadata: None,
-        }),
+        Provider::TokenEndpoint(url) => {
+            let endpoint = Endpoint::configured(url.clone(), client);
+            let auth = match client.client_id.is_empty() {
+                true => endpoint.auth,
+                false => {
+                    client_auth::choose(name, client.client_auth, &[], holds).map_err(refused)?
+                }
+            };
+            Ok(Found {
+                endpoint: Endpoint { auth, ..endpoint },
+                endpoints: client.endpoints.clone(),
+                metadata: None,
+            })
+        }
         Provider::Issuer { text, url } => {
             let (now, issuer) = (clock::now().wall, (text.as_str(), url));
             let (http, network) = (&means.http, &client.network);

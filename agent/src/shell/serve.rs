@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokctl_core::{Event, RequestId};
 use tokctl_proto::request::Request;
 use tokctl_proto::{Failure, Kind, escape, frame};
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::sync::mpsc::error::SendError;
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use tokio::time::timeout;
@@ -23,8 +23,11 @@ use super::driver::Input;
 use super::inbound::{Inbound, Message, Opening, Urgent};
 use super::reply::{Encoding, Outgoing, ReplyTo, Sent, error_bytes};
 
+mod hang_up;
 #[cfg(test)]
 mod tests;
+
+pub use hang_up::{Peer, Watch};
 
 /// A connection that has not said a whole sentence by then is closed.
 pub const FIRST_FRAME_TIME_MAX: Duration = Duration::from_secs(5);
@@ -44,11 +47,7 @@ pub struct Context {
 }
 
 /// Serves one connection until either side ends it. `busy` is true while a request is under way.
-pub async fn connection<S: AsyncRead + AsyncWrite + Unpin>(
-    stream: S,
-    context: Context,
-    busy: Arc<AtomicBool>,
-) {
+pub async fn connection<S: Peer>(stream: S, context: Context, busy: Arc<AtomicBool>) {
     let (sender, receiver) = mpsc::unbounded_channel();
     let inbound = Inbound::new();
     let mut connection = Connection { stream, context, busy, inbound, sender, receiver };
@@ -100,7 +99,7 @@ impl Turn {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
+impl<S: Peer> Connection<S> {
     async fn serve(&mut self) -> Result<(), End> {
         let Ok(opening) = timeout(FIRST_FRAME_TIME_MAX, self.first()).await else {
             return Err(End::Protocol);
@@ -177,6 +176,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     ) -> Result<(), End> {
         let reply = ReplyTo::new(encoding, self.sender.clone());
         let mut under_way = UnderWay { inbox: self.context.inbox.clone(), id, answered: false };
+        // Nobody writes to whoever waits for a person, so a client that was killed would not be missed.
+        let watch = match command {
+            Command::Login(_) => self.stream.watch(),
+            _ => None,
+        };
         under_way.begin(command, reply);
         // Questions put and answers given: an answer may be here before its question is.
         let (mut asked, mut told) = (0_u32, 0_u32);
@@ -208,6 +212,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                     }
                 }
                 read = self.inbound.fill(&mut self.stream), if self.inbound.is_open() => read?,
+                () = hang_up::of(watch.as_ref()), if !self.inbound.is_open() => {
+                    return Err(End::Closed);
+                }
             }
         }
     }

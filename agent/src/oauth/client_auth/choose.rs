@@ -68,7 +68,7 @@ impl Holds {
 
 /// The way that the profile names; else the first of those that the provider offers and the entry can do; else
 /// the first of basic, post and none that it offers; else basic, which is what metadata without the list means
-/// (RFC 8414 section 2).
+/// (RFC 8414 section 2), or none for a client that is public.
 pub fn choose(
     profile: &ProfileName,
     configured: Option<ClientAuth>,
@@ -79,7 +79,11 @@ pub fn choose(
         return Ok(configured);
     }
     if offered.is_empty() {
-        return Ok(ClientAuth::Basic);
+        // A client that somebody logs in with and that has nothing is a public one (RFC 8252 section 8.4).
+        return Ok(match holds.can(ClientAuth::None) {
+            true => ClientAuth::None,
+            false => ClientAuth::Basic,
+        });
     }
     let is_offered = |name: &str| offered.iter().any(|offer| offer == name);
     let mut possible = OFFERED_NAMES.iter().filter(|(name, _)| is_offered(name));
@@ -177,6 +181,8 @@ mod tests {
             (&EVERY[..], "device_code", &[], Some(None)),
             (&EVERY[..], "device_code", &[secret], Some(Basic)),
             (&EVERY[6..], "device_code", &[], Some(Basic)),
+            (&[], "authorization_code", &[], Some(None)),
+            (&[], "authorization_code", &[secret], Some(Basic)),
             // The key is what an assertion of the grant is signed with.
             (&EVERY[..], "jwt_bearer", &[key], Some(Basic)),
         ] {
