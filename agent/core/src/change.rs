@@ -9,7 +9,7 @@ use crate::core::Core;
 use crate::effect::{Effect, Reply};
 use crate::event::Changed;
 use crate::flight::Worth;
-use crate::key::Key;
+use crate::key::{Key, Saving};
 use crate::lane::{LaneId, is_plain};
 use crate::profile::{Lanes, Profile, Source};
 use crate::waiters::Wants;
@@ -24,7 +24,7 @@ impl Core {
             self.entry_changed(name);
         }
         for name in &changed.forget {
-            self.drop_profile_state(name);
+            self.forget_tokens(name);
         }
         if let Some(vault) = changed.vault {
             self.replaced_vault(vault);
@@ -122,6 +122,31 @@ impl Core {
         }
         self.forgive(name);
         self.sweep_lanes(name);
+    }
+
+    /// Nobody gets a token of this profile any more that is here, on its way or being written. What was written after
+    /// the entry had been cleared is removed from it.
+    fn forget_tokens(&mut self, name: &ProfileName) {
+        let sent = self.flights.values_mut().filter(|flight| flight.key.profile == *name);
+        for flight in sent.filter(|flight| flight.worth != Worth::Nothing) {
+            flight.worth = Worth::Refresh;
+        }
+        let unwritten = self.held(name).filter(|(_, state)| !matches!(state.saving, Saving::Saved));
+        let unwritten =
+            unwritten.filter_map(|(key, state)| Some((key.as_ref().clone(), state.token.clone()?)));
+        let mut dropped: Vec<_> = unwritten.collect();
+        for id in self.lanes_of(name) {
+            let unsaved = self.lanes.get_mut(&id).and_then(|lane| lane.unsaved.as_mut());
+            if let Some(unsaved) = unsaved
+                && let Some(token) = unsaved.kept.token.take()
+            {
+                dropped.push((unsaved.key.as_ref().clone(), token));
+            }
+        }
+        for (key, token) in dropped {
+            self.effects.push(Effect::DropToken { key, token });
+        }
+        self.drop_profile_state(name);
     }
 
     /// The lanes of a profile.

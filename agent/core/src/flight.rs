@@ -66,6 +66,8 @@ pub(crate) enum Worth {
     Everything,
     /// Entry or settings are others since it was sent: a failure is theirs.
     Token,
+    /// Nobody may have the token: it was sent for somebody who has logged out.
+    Refresh,
     /// Another vault has taken the place of the one it was sent from.
     Nothing,
 }
@@ -288,7 +290,8 @@ impl Core {
     /// Whether the token that an attempt was for is still the one that the profile's settings describe.
     fn is_wanted_still(&self, flight: &Flight) -> bool {
         let current = self.profiles.get(&flight.key.profile).map(|profile| profile.revision);
-        current == Some(flight.revision)
+        let is_for_somebody = matches!(flight.worth, Worth::Everything | Worth::Token);
+        current == Some(flight.revision) && is_for_somebody
     }
 
     /// Ends an attempt: its lane is free, and whoever waited for that goes on.
@@ -300,7 +303,7 @@ impl Core {
         if let Some(lane) = self.lanes.get_mut(&flight.lane) {
             lane.in_flight = None;
         }
-        if flight.is_rotation() && flight.worth == Worth::Token {
+        if flight.is_rotation() && matches!(flight.worth, Worth::Token | Worth::Refresh) {
             // The entry was read while this was under way, and says so: it is read again.
             self.outdate(&flight.key.profile);
         }

@@ -57,12 +57,16 @@ impl Core {
         let Step::Saving(landing) = std::mem::replace(&mut flight.step, Step::Classifying) else {
             return;
         };
-        let Landing { kept, obtained } = *landing;
+        let Landing { mut kept, obtained } = *landing;
         let (key, lane, worth) = (Arc::clone(&flight.key), flight.lane.clone(), flight.worth);
         let (origin, age) = (Arc::clone(&flight.origin), self.now.boot.since(flight.begun.boot));
         let (was_sent, revision) = (flight.on_road, flight.revision);
         if worth == Worth::Everything {
             self.note_refreshed(&key.profile, &kept);
+        }
+        // It was forgotten while it was being written.
+        if let Some(token) = kept.token.take_if(|_| worth == Worth::Refresh) {
+            self.effects.push(Effect::DropToken { key: key.as_ref().clone(), token });
         }
         if let Err(failure) = result {
             self.keep_unsaved(&lane, &key, attempt, kept.clone(), failure);
