@@ -63,3 +63,16 @@ fn plain_http_to_anywhere_else_is_refused() {
         .fails(10, &["http"]);
     assert_eq!(home.profiles(), Vec::<String>::new());
 }
+
+#[test]
+fn an_issuer_is_written_as_its_provider_spells_it() {
+    let (home, provider) = (Home::new().init_bare(), Provider::start());
+    let issuer = provider.issuer();
+    for (profile, typed) in [("exact", issuer.clone()), ("slash", format!("{issuer}/"))] {
+        home.add(profile, "cc", "cc-secret").args(["--issuer", &typed]).run().ok();
+        let settings = home.tokctl(["show", profile, "--json"]).run().json();
+        let text = settings.to_string();
+        assert!(text.contains(&format!("{issuer}\\\"")), "{text}");
+        home.get(profile);
+    }
+}

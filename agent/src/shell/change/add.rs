@@ -8,7 +8,7 @@
 use tokctl_proto::setting::secret_of;
 use tokctl_proto::{Failure, Kind, ProfileName};
 
-use super::{Assignment, Changed, NewSecret, changed_meanwhile, on_vault, secrets};
+use super::{Assignment, Changed, NewSecret, changed_meanwhile, issuer, on_vault, secrets};
 use crate::config::{self, Client, ClientAuth, Grant, Profile};
 use crate::shell::obtain::Means;
 use crate::shell::pin::{During, Pin};
@@ -23,20 +23,37 @@ pub(super) struct Add {
     pub(super) replace: bool,
 }
 
-pub(super) async fn add(means: Means, add: Add) -> Changed {
-    let asked = add.clone();
-    let profile = match means.jobs.ask(move |worker| Ok(plan(worker, &asked))).await {
-        Ok(Ok(profile)) => profile,
-        Ok(Err(Refused { failure, paste })) => {
-            return Changed { paste, ..Changed::failed(failure) };
+pub(super) async fn add(means: Means, mut add: Add) -> Changed {
+    issuer::as_url(&mut add.settings);
+    let planned = match planned(&means, &add).await {
+        Ok((profile, pin)) => Ok((add, profile, pin)),
+        Err(refused) => respelled(&means, &add, &refused.failure).await.ok_or(refused),
+    };
+    match planned {
+        Ok((add, profile, pin)) => {
+            on_vault(&means, move |worker| store(worker, add, &profile, pin)).await
         }
-        Err(failure) => return Changed::failed(failure),
-    };
-    let pin = match Pin::of(&profile, &means.http, &means.metadata, During::Add).await {
-        Ok(pin) => pin,
-        Err(failure) => return Changed::failed(failure.of(&add.name)),
-    };
-    on_vault(&means, move |worker| store(worker, add, &profile, pin)).await
+        Err(Refused { failure, paste }) => Changed { paste, ..Changed::failed(failure) },
+    }
+}
+
+/// The same with the provider's spelling of its issuer, where that differs by the slash at the end.
+async fn respelled(means: &Means, add: &Add, why: &Failure) -> Option<(Add, Profile, Pin)> {
+    if why.kind != Kind::ConfigInvalid {
+        return None;
+    }
+    let settings = issuer::respelled(&add.settings)?;
+    let add = Add { settings, ..add.clone() };
+    let (profile, pin) = planned(means, &add).await.ok()?;
+    Some((add, profile, pin))
+}
+
+/// The profile as it will be, and where its secrets may go.
+async fn planned(means: &Means, add: &Add) -> Result<(Profile, Pin), Refused> {
+    let asked = add.clone();
+    let profile = means.jobs.ask(move |worker| Ok(plan(worker, &asked))).await??;
+    let pin = Pin::of(&profile, &means.http, &means.metadata, During::Add).await;
+    Ok((profile, pin.map_err(|failure| failure.of(&add.name))?))
 }
 
 /// Checks everything that can be checked before a provider is asked or a file is written.
