@@ -8,6 +8,7 @@ mod e2e {
     mod api_key;
     mod client_auth;
     mod first_token;
+    mod import;
     mod json_lines;
     mod one_agent;
     mod passphrase;
