@@ -59,7 +59,7 @@ pub use error::Error;
 pub use handler::{Agent, Handler, Reply};
 pub use tokctl_proto as proto;
 pub use tokctl_proto::{ProfileName, Request, Secret};
-pub use token::{GetOptions, RefreshOptions, Report, Token};
+pub use token::{DpopFor, GetOptions, RefreshOptions, Report, Token};
 
 use connection::{Connection, Whole};
 
@@ -171,9 +171,10 @@ impl Client {
         handler: &mut dyn Handler,
     ) -> Result<Token, Error> {
         let interactive = handler.interactive();
-        let request = match options.needs_get2() {
-            true => Request::Get2(options.request2(profile, interactive)),
-            false => Request::Get(options.request(profile, interactive)),
+        let request = match &options.dpop {
+            Some(dpop) => Request::Get3(options.request3(profile, dpop, interactive)),
+            None if options.needs_get2() => Request::Get2(options.request2(profile, interactive)),
+            None => Request::Get(options.request(profile, interactive)),
         };
         let wait = options.timeout.unwrap_or(GET_TIMEOUT);
         let patience = wait.saturating_add(options.wait.unwrap_or_default()).saturating_add(GRACE);
@@ -181,6 +182,7 @@ impl Client {
         match self.connection.read(&done)? {
             Done::Token(token) => Ok(Token::from(token)),
             Done::Token2(token) => Ok(Token::from(token)),
+            Done::Token3(token) => Ok(Token::from(token)),
             _ => Err(Error::Unexpected),
         }
     }

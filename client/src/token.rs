@@ -33,6 +33,20 @@ pub struct GetOptions {
     pub wait: Option<Duration>,
     /// Has the agent say which member of a pool the token is of.
     pub name_member: bool,
+    /// Has the agent prove, for the one request named, that the token's key is here (RFC 9449). A token that is bound to
+    /// a key comes with such a proof or not at all.
+    pub dpop: Option<DpopFor>,
+}
+
+/// The HTTP request that a proof is good for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DpopFor {
+    /// `GET`, `POST`, ...
+    pub method: String,
+    /// Absolute; its query and fragment are left out of the proof.
+    pub url: String,
+    /// The newest `DPoP-Nonce` of that server, where it sent one.
+    pub nonce: Option<String>,
 }
 
 impl GetOptions {
@@ -89,6 +103,47 @@ impl GetOptions {
             interactive,
             uses: self.uses,
             wait_ms: self.wait.map(whole_ms),
+        }
+    }
+}
+
+impl GetOptions {
+    pub(crate) fn request3<'a>(
+        &'a self,
+        profile: &'a ProfileName,
+        dpop: &'a DpopFor,
+        interactive: bool,
+    ) -> request::Get3<'a> {
+        let request::Get2 {
+            profile,
+            scope,
+            audience,
+            resource,
+            min_valid_s,
+            best_effort,
+            refresh,
+            timeout_ms,
+            interactive,
+            uses,
+            wait_ms,
+        } = self.request2(profile, interactive);
+        request::Get3 {
+            profile,
+            scope,
+            audience,
+            resource,
+            min_valid_s,
+            best_effort,
+            refresh,
+            timeout_ms,
+            interactive,
+            uses,
+            wait_ms,
+            dpop: Some(request::DpopFor {
+                method: dpop.method.as_str().into(),
+                url: dpop.url.as_str().into(),
+                nonce: dpop.nonce.as_deref().map(Cow::Borrowed),
+            }),
         }
     }
 }
@@ -209,6 +264,8 @@ pub struct Token {
     pub warning: Option<String>,
     /// The provider's further fields, one JSON object as text; empty when there are none.
     pub extra: Secret,
+    /// The proof for the request that was named, where the token is bound to a key.
+    pub dpop: Option<Secret>,
     template: String,
 }
 
@@ -233,6 +290,7 @@ impl From<response::Token<'_>> for Token {
             min_valid_met: token.min_valid_met,
             warning: token.warning.map(Cow::into_owned),
             extra: token.extra.to_secret(),
+            dpop: None,
             template: token.header.into_owned(),
         }
     }
@@ -251,6 +309,26 @@ impl From<response::Token2<'_>> for Token {
             min_valid_met: token.min_valid_met,
             warning: token.warning.map(Cow::into_owned),
             extra: token.extra.to_secret(),
+            dpop: None,
+            template: token.header.into_owned(),
+        }
+    }
+}
+
+impl From<response::Token3<'_>> for Token {
+    fn from(token: response::Token3<'_>) -> Self {
+        Self {
+            access_token: token.access_token.to_secret(),
+            token_type: token.token_type.into_owned(),
+            expires_at: token.expires_at,
+            expires_in: token.expires_in,
+            scope: token.scope.into_owned(),
+            profile: token.profile.into_owned(),
+            member: token.member.map(Cow::into_owned),
+            min_valid_met: token.min_valid_met,
+            warning: token.warning.map(Cow::into_owned),
+            extra: token.extra.to_secret(),
+            dpop: token.dpop.map(|proof| proof.to_secret()),
             template: token.header.into_owned(),
         }
     }

@@ -5,7 +5,7 @@
 //! go together. The key itself is never sent, and never leaves the agent.
 
 use tokctl_core::Trouble;
-use tokctl_proto::{Failure, ProfileName};
+use tokctl_proto::{Failure, ProfileName, Secret};
 
 use super::obtain::Means;
 use super::pin::{During, Pin, holds_secrets};
@@ -33,6 +33,12 @@ pub(super) async fn ensure(means: &Means, profile: &Profile) -> Result<(), Troub
     let pin = Pin::of(profile, &means.http, &means.metadata, During::SetSecret).await;
     let (pin, name) = (pin.map_err(refused)?, profile.name.clone());
     means.jobs.ask(move |worker| make(worker, &name, pin)).await.map_err(refused)
+}
+
+/// The key of a profile whose token is bound to one.
+pub(super) fn of(worker: &Worker, name: &ProfileName) -> Result<Option<Secret>, Failure> {
+    let secrets = entry(worker, name)?.map(|entry| entry.secrets);
+    Ok(secrets.and_then(|mut secrets| secrets.remove(DPOP_KEY)))
 }
 
 fn entry(worker: &Worker, name: &ProfileName) -> Result<Option<Entry>, Failure> {

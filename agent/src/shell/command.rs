@@ -16,12 +16,16 @@ mod secrets;
 mod tests;
 mod token;
 
+pub use token::ProofFor;
+
 /// What a client wants.
 #[derive(Debug)]
 pub enum Command {
     Get(Get),
     /// The same, answered by `Done::Token2`.
     Get2(Get),
+    /// The same, answered by `Done::Token3`.
+    Get3(Get, Option<Box<ProofFor>>),
     Refresh(Refresh),
     Report(Report),
     Why(ProfileName),
@@ -133,6 +137,10 @@ impl Command {
             Request::AgentStop(_) => Self::AgentStop,
             Request::AgentReload(_) => Self::AgentReload,
             Request::Get2(get) => Self::Get2(token::get2(id, get)?),
+            Request::Get3(get) => {
+                let (get, proof) = token::get3(id, get)?;
+                Self::Get3(get, proof)
+            }
             Request::Refresh(refresh) => Self::Refresh(token::refresh(id, refresh)?),
             Request::Report(report) => Self::Report(report::report(id, report)?),
             Request::Why(why) => Self::Why(name(&why.profile)?),
@@ -148,7 +156,7 @@ impl Command {
             Request::Answer(_) | Request::Cancel(_) => {
                 return Err(Failure::new(Kind::Usage, "there is no request under way"));
             }
-            Request::Get3(_) | Request::Add3(_) | Request::DryRun(_) => {
+            Request::Add3(_) | Request::DryRun(_) => {
                 return Err(Failure::new(Kind::Usage, "this agent does not know the request"));
             }
         })

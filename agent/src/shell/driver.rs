@@ -15,7 +15,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tracing::{info, warn};
 
 use super::change::{Change, Changed};
-use super::command::Command;
+use super::command::{Command, ProofFor};
 use super::import::Wanted;
 use super::listen::Desk;
 use super::live::Live;
@@ -180,10 +180,12 @@ pub(super) enum Task {
 }
 
 /// In which of the wire's shapes a client wants its token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(super) enum TokenForm {
     Token,
     Token2,
+    /// With a proof for one request, where the token is bound to a key.
+    Token3(Option<Box<ProofFor>>),
 }
 
 /// The daemon's state outside the core.

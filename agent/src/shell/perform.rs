@@ -34,6 +34,7 @@ use crate::config::Fingerprint;
 use crate::vault::EntryId;
 
 mod promise;
+mod proof;
 mod subject;
 #[cfg(test)]
 mod tests;
@@ -115,9 +116,13 @@ impl Performer {
     fn reply(&mut self, request: RequestId, reply: &Reply, live: &Live) {
         let Some(pending) = self.requests.remove(&request) else { return };
         match reply {
+            Reply::Token(served) if proof::is_bound(served) => {
+                self.reply_bound(pending, served.clone(), live);
+            }
             Reply::Token(served) => pending.reply.done(match pending.form {
                 TokenForm::Token => Done::Token(rows::token(served, live)),
                 TokenForm::Token2 => Done::Token2(rows::token2(served, live)),
+                TokenForm::Token3(_) => Done::Token3(rows::token3(served, live, None)),
             }),
             Reply::Said(text) => pending.reply.said(text),
             Reply::Failed(failure) => pending.reply.failed(failure),

@@ -2,11 +2,14 @@
 
 use tokctl_core::{Attempted, MemberStatus, ProfileStatus, Served};
 use tokctl_proto::error::WireFailure;
-use tokctl_proto::response::{AttemptRow, Member, StatusRow, StatusRow2, Token, Token2};
-use tokctl_proto::{Kind, ProfileName, SecretStr, WallMs};
+use tokctl_proto::response::{AttemptRow, Member, StatusRow, StatusRow2, Token, Token2, Token3};
+use tokctl_proto::{Kind, ProfileName, Secret, SecretStr, WallMs};
 
 use super::live::Live;
 use crate::config::HEADER_DEFAULT;
+
+/// How a token is used that is bound to a key.
+const HEADER_BOUND: &str = "Authorization: DPoP {token}";
 
 /// The state of an entry that has no profile.
 const ORPHAN: &str = "orphan";
@@ -56,6 +59,46 @@ pub(super) fn token2<'a>(served: &'a Served, live: &'a Live) -> Token2<'a> {
         warning: served.warning.as_deref().map(Into::into),
         extra: SecretStr::from(&served.token.extra),
         member: served.member.as_ref().map(|member| member.as_str().into()),
+    }
+}
+
+/// The same with a proof for one request. A token that is bound to a key has a scheme of its own, unless the profile
+/// says how it is used (RFC 9449 section 7.1).
+pub(super) fn token3<'a>(
+    served: &'a Served,
+    live: &'a Live,
+    dpop: Option<&'a Secret>,
+) -> Token3<'a> {
+    let Token2 {
+        access_token,
+        token_type,
+        expires_at,
+        expires_in,
+        scope,
+        profile,
+        header,
+        min_valid_met,
+        warning,
+        extra,
+        member,
+    } = token2(served, live);
+    let header = match dpop.is_some() && header == HEADER_DEFAULT {
+        true => HEADER_BOUND.into(),
+        false => header,
+    };
+    Token3 {
+        access_token,
+        token_type,
+        expires_at,
+        expires_in,
+        scope,
+        profile,
+        header,
+        min_valid_met,
+        warning,
+        extra,
+        member,
+        dpop: dpop.map(SecretStr::from),
     }
 }
 

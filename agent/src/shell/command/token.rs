@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use tokctl_core::policy::TIMEOUT_DEFAULT;
 use tokctl_core::{Get, Refresh, RequestId};
+use tokctl_proto::escape::shown;
 use tokctl_proto::token::SET_VALUES_MAX;
 use tokctl_proto::{Failure, Kind, ProfileName, TokenKey, request};
+use url::Url;
 
 use super::name;
 
@@ -53,6 +55,54 @@ pub(super) fn get2(id: RequestId, get: request::Get2<'_>) -> Result<Get, Failure
         uses,
         wait: wait.min(WAIT_MAX),
     })
+}
+
+/// The HTTP request that a proof of possession is wanted for (RFC 9449 section 4.2).
+#[derive(Clone, Debug)]
+pub struct ProofFor {
+    pub method: String,
+    pub url: Url,
+    pub nonce: Option<String>,
+}
+
+pub(super) fn get3(
+    id: RequestId,
+    get: request::Get3<'_>,
+) -> Result<(Get, Option<Box<ProofFor>>), Failure> {
+    let request::Get3 { profile, scope, audience, resource, dpop, .. } = get;
+    let proof = dpop.map(|dpop| proof_for(dpop).map_err(|it| Failure::new(Kind::Usage, it)));
+    let proof = proof.transpose()?.map(Box::new);
+    let get = request::Get2 {
+        profile,
+        scope,
+        audience,
+        resource,
+        min_valid_s: get.min_valid_s,
+        best_effort: get.best_effort,
+        refresh: get.refresh,
+        timeout_ms: get.timeout_ms,
+        interactive: get.interactive,
+        uses: get.uses,
+        wait_ms: get.wait_ms,
+    };
+    Ok((get2(id, get)?, proof))
+}
+
+fn proof_for(dpop: request::DpopFor<'_>) -> Result<ProofFor, String> {
+    let request::DpopFor { method, url, nonce } = dpop;
+    // RFC 9110 section 9.1; what is standard is in upper case.
+    if method.is_empty() || !method.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'-') {
+        return Err(format!("`{}` is no HTTP method, such as GET", shown(&method)));
+    }
+    let parsed = Url::parse(&url).ok().filter(|url| matches!(url.scheme(), "https" | "http"));
+    let Some(url) = parsed.filter(Url::has_host) else {
+        return Err(format!("`{}` is no URL that a request goes to", shown(&url)));
+    };
+    let nonce = nonce.map(Cow::into_owned);
+    if nonce.as_ref().is_some_and(|nonce| !tokctl_proto::token::is_token(nonce)) {
+        return Err("the nonce is none that a server sends (RFC 9449 section 8.1)".to_owned());
+    }
+    Ok(ProofFor { method: method.into_owned(), url, nonce })
 }
 
 pub(super) fn refresh(id: RequestId, refresh: request::Refresh<'_>) -> Result<Refresh, Failure> {
@@ -108,7 +158,7 @@ pub(super) fn scopes(
         .map(str::to_owned)
         .collect();
     if let Some(bad) = scope.iter().find(|scope| !tokctl_proto::token::is_scope(scope)) {
-        let shown = tokctl_proto::escape::shown(bad);
+        let shown = shown(bad);
         return Err(Failure::new(Kind::Usage, format!("`{shown}` is not a scope")).of(profile));
     }
     match scope.len() > SET_VALUES_MAX {

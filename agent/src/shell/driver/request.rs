@@ -12,13 +12,14 @@ use crate::shell::reply::ReplyTo;
 
 impl Driver {
     pub(super) fn request(&mut self, now: Now, id: RequestId, command: Command, reply: ReplyTo) {
-        let form = match &command {
-            Command::Get2(_) => TokenForm::Token2,
-            _ => TokenForm::Token,
+        let (command, form) = match command {
+            Command::Get2(get) => (Command::Get(get), TokenForm::Token2),
+            Command::Get3(get, proof) => (Command::Get(get), TokenForm::Token3(proof)),
+            command => (command, TokenForm::Token),
         };
         let pending = Pending { reply, task: None, form, subjects: VecDeque::new() };
         match command {
-            Command::Get(get) | Command::Get2(get) => {
+            Command::Get(get) => {
                 let profile = get.key.profile.clone();
                 self.about(now, id, pending, profile, Ask::Core(Event::Get(get)));
             }

@@ -185,6 +185,7 @@ impl Running {
     }
 }
 
+mod bound;
 mod login;
 mod logout;
 mod requests;

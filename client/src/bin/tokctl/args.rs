@@ -211,6 +211,18 @@ pub(crate) struct GetArgs {
     /// Print the whole header line that carries the token
     #[arg(long, conflicts_with = "json")]
     pub(crate) header: bool,
+    /// Print the header lines of one request with a token that is bound to a key (RFC 9449)
+    #[arg(long, requires_all = ["method", "url"])]
+    pub(crate) dpop: bool,
+    /// The method of that request
+    #[arg(long, value_name = "METHOD", requires = "dpop")]
+    pub(crate) method: Option<String>,
+    /// The URL of that request
+    #[arg(long, value_name = "URL", requires = "dpop")]
+    pub(crate) url: Option<String>,
+    /// The DPoP-Nonce that its server sent last
+    #[arg(long, value_name = "NONCE", requires = "dpop")]
+    pub(crate) nonce: Option<String>,
 }
 
 #[derive(clap::Args, Debug)]

@@ -67,6 +67,10 @@ pub(crate) fn parse(arguments: &[OsString]) -> Option<(Global, GetArgs)> {
         uses,
         wait,
         header,
+        dpop: false,
+        method: None,
+        url: None,
+        nonce: None,
     };
     Some((global, get))
 }

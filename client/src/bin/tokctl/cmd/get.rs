@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use serde::ser::{SerializeMap, Serializer};
 use tokctl_client::proto::time::Spoken;
-use tokctl_client::{GetOptions, Token};
+use tokctl_client::proto::{Failure, Kind};
+use tokctl_client::{DpopFor, GetOptions, ProfileName, Secret, Token};
 
 use crate::args::GetArgs;
 use crate::exit::Stop;
@@ -28,6 +29,11 @@ pub(crate) fn run(args: GetArgs, session: &Session) -> Result<(), Stop> {
         uses: args.uses,
         wait: args.wait,
         name_member: session.output.json,
+        dpop: args.method.zip(args.url).map(|(method, url)| DpopFor {
+            method,
+            url,
+            nonce: args.nonce,
+        }),
     };
     // Not dropped: the process is about to end, and the system closes and unmaps all at once.
     let mut client = ManuallyDrop::new(session.client()?);
@@ -38,13 +44,35 @@ pub(crate) fn run(args: GetArgs, session: &Session) -> Result<(), Stop> {
     if session.output.verbose {
         session.output.talk(&format!("{}: {}", token.profile, described(&token)));
     }
+    if args.dpop && token.dpop.is_none() {
+        return Err(not_bound(&args.profile));
+    }
     if session.output.json {
         session.output.json(&Json(&token))
+    } else if let Some(proof) = &token.dpop {
+        session.output.secret(&token.header())?;
+        session.output.secret(&header(proof))
     } else if args.header {
         session.output.secret(&token.header())
     } else {
         session.output.secret(&token.access_token)
     }
+}
+
+/// The header line of a proof (RFC 9449 section 4.1).
+fn header(proof: &Secret) -> Secret {
+    let name = "DPoP: ";
+    // Room for everything at once: a string that grows leaves copies behind.
+    let mut line = String::with_capacity(name.len() + proof.expose().len());
+    line.push_str(name);
+    line.push_str(proof.expose());
+    Secret::new(line)
+}
+
+fn not_bound(profile: &ProfileName) -> Stop {
+    let message = "the token is not bound to a key, so there is nothing to prove";
+    let failure = Failure::new(Kind::Usage, message).of(profile);
+    Stop::from(failure.hint(format!("run `tokctl get {profile}`, without `--dpop`")))
 }
 
 /// The token without the token.
@@ -78,6 +106,7 @@ impl serde::Serialize for Json<'_> {
             "profile",
             "member",
             "min_valid_met",
+            "dpop",
         ];
         let token = self.0;
         let mut object = serializer.serialize_map(None)?;
@@ -91,6 +120,9 @@ impl serde::Serialize for Json<'_> {
             object.serialize_entry("member", member)?;
         }
         object.serialize_entry("min_valid_met", &token.min_valid_met)?;
+        if let Some(proof) = &token.dpop {
+            object.serialize_entry("dpop", proof.expose())?;
+        }
         // The agent sends an object; anything else has no place among the fields.
         let extra: serde_json::Map<String, serde_json::Value> =
             serde_json::from_str(token.extra.expose()).unwrap_or_default();
