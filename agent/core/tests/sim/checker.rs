@@ -43,6 +43,8 @@ pub(super) struct Checker {
     answers: BTreeMap<AnswerId, AttemptId>,
     /// The access token of each write, and its profile.
     writing: BTreeMap<SaveId, String>,
+    /// Attempts that read an answer of an earlier run for somebody who has logged out.
+    forgotten: BTreeSet<AttemptId>,
     sealed_now: bool,
     ticked: bool,
     locking: bool,
@@ -174,6 +176,8 @@ impl Checker {
                 let token = &obtained.token;
                 let sent = self.flights.get(attempt).and_then(|flight| flight.sent);
                 let key = self.flights.get(attempt).map(|flight| flight.key.clone()).or(read);
+                let is_forgotten = self.flights.get(attempt).is_some_and(|it| it.is_forgotten)
+                    || self.forgotten.remove(&attempt);
                 let times = (token.issued_at, token.expires_at);
                 let is_short = key.as_ref().is_some_and(|key| lacks(token, key));
                 match is_short {
@@ -189,6 +193,9 @@ impl Checker {
                 self.tokens.issued(self.now, sent.unwrap_or(self.now), token, rotated);
                 if sent.is_none() {
                     self.tokens.reread_of(token, rotated);
+                }
+                if is_forgotten {
+                    self.tokens.forgotten(token.access_token.expose());
                 }
                 if is_short {
                     self.tokens.refused(token.access_token.expose());
@@ -214,6 +221,14 @@ impl Checker {
         }
         for name in &changed.entries {
             self.forgive(name);
+        }
+        for name in &changed.forget {
+            self.forgive(name);
+            self.flights.forget_keys(name);
+            self.flights.forget_tokens(name);
+            self.tokens.forget(name);
+            let read = self.reading.iter().filter(|(_, key)| key.profile == *name);
+            self.forgotten.extend(read.map(|(attempt, _)| *attempt));
         }
         if changed.vault.is_some() {
             self.has_keys = true;

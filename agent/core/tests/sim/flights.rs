@@ -33,6 +33,8 @@ pub(super) struct Flight {
     origin: Arc<str>,
     /// The entry was written since: a failure says nothing about it.
     outdated: bool,
+    /// Whoever it was for has logged out since.
+    pub(super) is_forgotten: bool,
     /// An answer was lost before: whatever comes of this try, the doubt may stay.
     in_doubt: bool,
 }
@@ -145,6 +147,7 @@ impl Flights {
             credential: Credential::Present,
             origin: Arc::clone(&profile.origin),
             outdated: false,
+            is_forgotten: false,
             in_doubt: false,
         };
         self.by_attempt.insert(attempt, flight);
@@ -291,7 +294,8 @@ impl Flights {
     ) -> Option<Flight> {
         let flight = self.land(attempt)?;
         let current = profiles.get(&flight.key.profile)?;
-        if current.revision != flight.revision {
+        // Nobody has its token, so the next is asked for at once.
+        if current.revision != flight.revision || flight.is_forgotten {
             return None;
         }
         let (issued_at, expires_at) = times;
@@ -325,6 +329,13 @@ impl Flights {
 
     pub(super) fn forget_keys(&mut self, name: &ProfileName) {
         self.keys.retain(|key, _| key.profile != *name);
+    }
+
+    /// What is in flight for a profile brings nobody a token any more.
+    pub(super) fn forget_tokens(&mut self, name: &ProfileName) {
+        for flight in self.by_attempt.values_mut().filter(|flight| flight.key.profile == *name) {
+            flight.is_forgotten = true;
+        }
     }
 
     /// Whatever is in flight was sent for another vault.

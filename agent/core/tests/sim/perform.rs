@@ -115,6 +115,10 @@ impl World {
                 false => Some(FakeVault::refuse(request)),
             },
             work => {
+                let dropped = match &work {
+                    Work::Drop { key, token } => Some((key.clone(), token.access_token.clone())),
+                    _ => None,
+                };
                 let kept = kept_successor(&work);
                 let name = kept.as_ref().map(|(name, _)| name.clone());
                 let event = self.vault.write(&mut self.dice, self.now.wall, work);
@@ -122,6 +126,11 @@ impl World {
                     && self.vault.has_safe(&name, &successor)
                 {
                     self.ledger.is_on_disk(&successor);
+                }
+                if let Some((key, text)) = dropped
+                    && self.vault.has_token(&key, text.expose())
+                {
+                    self.checker.tokens.outlived(text.expose());
                 }
                 event
             }

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokctl_core::{
-    Ahead, Changed, Event, Keep, Lanes, Policy, Pool, Profile, Rate, RequestId, Rotation, Source,
-    Subject, Vault, VaultChange,
+    Ahead, Changed, Event, Keep, Lanes, LoginState, Policy, Pool, Profile, Rate, RequestId,
+    Rotation, Source, Subject, Vault, VaultChange,
 };
-use tokctl_proto::ProfileName;
+use tokctl_proto::{Failure, Kind, ProfileName};
 
 use super::dice::Dice;
 use super::entry::Entry;
@@ -97,6 +97,41 @@ impl World {
             entry.set_refresh(token, self.now.wall);
         }
         provider.temper = Temper::Healthy;
+    }
+
+    /// A person logs in, or does not come to an end with it.
+    pub(super) fn login(&mut self, name: &ProfileName, takes: Duration) {
+        let profile = name.clone();
+        self.step(Event::Login { profile, state: LoginState::Began });
+        self.run_for(takes);
+        let is_done = self.vault.open && self.dice.chance(60);
+        if is_done {
+            self.set_all(name);
+            let (entries, forget) = (vec![name.clone()], vec![name.clone()]);
+            if let Some(entry) = self.vault.entries.get_mut(name) {
+                entry.tokens.clear();
+            }
+            self.step(Event::Changed(Changed { entries, forget, ..Changed::default() }));
+        }
+        let failure = Failure::new(Kind::LoginExpired, "the login was not finished in time");
+        let state = LoginState::Ended(if is_done { Ok(()) } else { Err(failure) });
+        self.step(Event::Login { profile: name.clone(), state });
+    }
+
+    /// A person logs out, or revokes what there is of tokens and stays.
+    pub(super) fn logout(&mut self, name: &ProfileName, stays: bool) {
+        if !self.vault.open {
+            return;
+        }
+        if let Some(entry) = self.vault.entries.get_mut(name) {
+            entry.tokens.clear();
+            if !stays {
+                entry.refresh = None;
+                self.ledger.forget(name);
+            }
+        }
+        let (entries, forget) = (vec![name.clone()], vec![name.clone()]);
+        self.step(Event::Changed(Changed { entries, forget, ..Changed::default() }));
     }
 
     /// A person revokes a login at the provider.

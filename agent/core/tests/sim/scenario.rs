@@ -255,7 +255,7 @@ fn act(world: &mut World, habits: &Habits) {
     if habits.crashes > 0 && world.dice.chance(habits.crashes) && world.fuse.is_none() {
         world.fuse = Some(world.dice.below(40));
     }
-    match world.dice.below(120) {
+    match world.dice.below(124) {
         0..=54 => get(world, habits),
         55..=59 => {
             for _ in 0..world.dice.below(20) {
@@ -314,6 +314,15 @@ fn act(world: &mut World, habits: &Habits) {
         108 => {
             let name = any_name(world);
             world.revoke(&name);
+        }
+        120..=121 => {
+            let name = any_name(world);
+            let takes = world.dice.ms(100, 120_000);
+            world.login(&name, takes);
+        }
+        122..=123 => {
+            let (name, stays) = (any_name(world), world.dice.chance(50));
+            world.logout(&name, stays);
         }
         109 => {
             // The provider takes another secret from now on.

@@ -5,7 +5,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use tokctl_core::{Get, Profile, Served, Token, policy};
-use tokctl_proto::{BootMs, Now};
+use tokctl_proto::{BootMs, Now, ProfileName};
 
 /// A token that a provider issued in this run.
 #[derive(Debug)]
@@ -24,6 +24,8 @@ pub(super) struct Tokens {
     issued: BTreeMap<String, Issued>,
     /// An API said 401 to it.
     refused: BTreeSet<String>,
+    /// Whoever they were for has logged out.
+    forgotten: BTreeSet<String>,
     /// Every token that was seen leaving the core.
     seen: Vec<Weak<Token>>,
     /// How many of them were there still when that was last looked at.
@@ -89,6 +91,24 @@ impl Tokens {
         }
     }
 
+    /// Nobody may have a token of this profile any more that was issued by now.
+    pub(super) fn forget(&mut self, name: &ProfileName) {
+        let texts = self.issued.keys();
+        let its = texts.filter(|text| text.split(['|', ' ']).next() == Some(name.as_str()));
+        let its: Vec<String> = its.cloned().collect();
+        self.forgotten.extend(its);
+    }
+
+    /// It was asked for before whoever it was for has logged out.
+    pub(super) fn forgotten(&mut self, text: &str) {
+        self.forgotten.insert(text.to_owned());
+    }
+
+    /// The disk did not let go of it.
+    pub(super) fn outlived(&mut self, text: &str) {
+        self.forgotten.remove(text);
+    }
+
     pub(super) fn refused(&mut self, text: &str) {
         self.refused.insert(text.to_owned());
     }
@@ -104,6 +124,7 @@ impl Tokens {
         assert_eq!(served.profile, get.key.profile);
         assert!(rest.starts_with(&format!("{}|", profile.revision)), "a token of other settings");
         assert!(!self.refused.contains(text), "a token is served that an API refused");
+        assert!(!self.forgotten.contains(text), "a token is served that was to be forgotten");
 
         let left = served.token.expires_at.map(|end| end.since(now.wall));
         assert_ne!(left, Some(Duration::ZERO), "an expired token is served");
@@ -144,6 +165,7 @@ impl Tokens {
     /// A token is exchanged for another by an attempt that began then.
     pub(super) fn presented(&self, begun: Now, text: &str) {
         assert!(!self.refused.contains(text), "a token is exchanged that an API refused");
+        assert!(!self.forgotten.contains(text), "a token is exchanged that was to be forgotten");
         let Some(issued) = self.issued.get(text) else { return };
         let age = begun.boot.since(issued.sent_at);
         let is_known = !issued.reread || !self.clock_was_set;

@@ -279,6 +279,11 @@ impl FakeVault {
         })
     }
 
+    pub(super) fn has_token(&self, key: &TokenKey, text: &str) -> bool {
+        let held = self.entries.get(&key.profile).and_then(|entry| entry.tokens.get(key));
+        held.is_some_and(|held| held.access_token.expose() == text)
+    }
+
     /// A request that came too late: the vault was sealed before its turn.
     pub(super) fn refuse(request: RequestId) -> Event {
         let failure = Failure::new(Kind::VaultSealed, "the vault is sealed");
