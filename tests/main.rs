@@ -10,6 +10,7 @@ mod e2e {
     mod first_token;
     mod import;
     mod json_lines;
+    mod login;
     mod one_agent;
     mod passphrase;
     mod profiles;
