@@ -131,7 +131,7 @@ fn profile(
         Some("authorization_code") => Grant::AuthorizationCode(client::of_login(section, agent)?),
         Some("device_code") => Grant::DeviceCode(client::of_login(section, agent)?),
         Some("refresh_token") => Grant::RefreshToken(client::client(section, agent)?),
-        Some("jwt_bearer") => Grant::JwtBearer(client::client(section, agent)?),
+        Some("jwt_bearer") => Grant::JwtBearer(client::of_assertion(section, agent)?),
         Some("token_exchange") => Grant::TokenExchange(client::of_exchange(section, agent)?),
         Some("aws_web_identity") => Grant::AwsWebIdentity(machine::aws_role(section, agent)?),
         Some("github_app") => Grant::GithubApp(machine::github_app(section, agent)?),

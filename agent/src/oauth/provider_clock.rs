@@ -52,10 +52,15 @@ pub fn on_their_clock(ours: WallMs, ahead_s: Option<i64>) -> WallMs {
     }
 }
 
+/// Whether such a difference is one of clocks.
+pub fn is_off(ahead_s: i64) -> bool {
+    ahead_s.unsigned_abs() > AHEAD_S_IGNORED
+}
+
 /// A time on the provider's clock as ours shows it.
 pub fn on_our_clock(written: WallMs, ahead_s: Option<i64>) -> WallMs {
     match ahead_s {
-        Some(ahead_s) if ahead_s.unsigned_abs() > AHEAD_S_IGNORED => {
+        Some(ahead_s) if is_off(ahead_s) => {
             WallMs(written.0.saturating_sub(ahead_s.saturating_mul(1000)))
         }
         _ => written,

@@ -5,6 +5,7 @@
 //! must be visible ASCII (appendix A.12) and of a type that a bearer can use (section 7.1). The
 //! reply is never shown: it may hold a token.
 
+mod clock;
 mod extra;
 mod fields;
 mod lifetime;
@@ -25,8 +26,8 @@ use tokctl_proto::token::{is_scope, is_token};
 use tokctl_proto::{Failure, Kind, Secret, TokenKey, WallMs};
 use url::Url;
 
-use crate::config::{Grant, ResponseShape};
-use crate::oauth::grant::aws_web_identity;
+use crate::config::{ClientAuth, Grant, ResponseShape};
+use crate::oauth::grant::{aws_web_identity, steps};
 use crate::oauth::message::HttpReply;
 use crate::oauth::reply::fields::Fields;
 use crate::oauth::reply::refusal::Refusal;
@@ -142,13 +143,29 @@ impl Asked<'_> {
         }
     }
 
-    /// What to type when the client's secret is not the one.
-    fn set_client_secret(&self) -> String {
+    /// What to type when what was sent as proof is not the one.
+    fn set_client_secret(&self) -> Option<String> {
         let name = match self.grant {
+            Grant::Steps(login) => return steps::set_secrets(&self.key.profile, login),
             Grant::GithubApp(_) => client_auth::PRIVATE_KEY,
+            // Its assertion is all that it shows.
+            Grant::JwtBearer(client) if client.client_auth == Some(ClientAuth::None) => {
+                client_auth::PRIVATE_KEY
+            }
             grant => client_auth::proof_name(grant.client().and_then(|client| client.client_auth)),
         };
-        client_auth::set_secret(&self.key.profile, self.grant.name(), name)
+        Some(client_auth::set_secret(&self.key.profile, self.grant.name(), name))
+    }
+
+    /// What to type when what was presented is not the one.
+    fn set_presented(&self) -> Option<String> {
+        match self.grant {
+            Grant::JwtBearer(_) => {
+                let (profile, grant) = (&self.key.profile, self.grant.name());
+                Some(client_auth::set_secret(profile, grant, client_auth::PRIVATE_KEY))
+            }
+            _ => self.set_client_secret(),
+        }
     }
 }
 
@@ -167,7 +184,7 @@ pub fn classify(now: WallMs, asked: &Asked<'_>, reply: &HttpReply) -> Outcome {
         _ => None,
     };
     let made = match trouble(now, asked, reply, refusal.as_ref(), fields.as_ref()) {
-        Some(trouble) => Err(trouble),
+        Some(trouble) => Err(clock::named(trouble, asked, clock_ahead_s)),
         None => token(asked, reply, clock_ahead_s, fields.as_mut()),
     };
     match made {

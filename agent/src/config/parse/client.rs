@@ -79,6 +79,12 @@ pub(super) fn of_login(section: &Section<'_>, agent: &Network) -> Result<Client,
     }
 }
 
+/// A client whose assertion says who it is: it need not prove itself besides (RFC 7523 section 3.1).
+pub(super) fn of_assertion(section: &Section<'_>, agent: &Network) -> Result<Client, ConfigError> {
+    let client = client(section, agent)?;
+    Ok(Client { client_auth: client.client_auth.or(Some(ClientAuth::None)), ..client })
+}
+
 pub(super) fn of_exchange(section: &Section<'_>, agent: &Network) -> Result<Client, ConfigError> {
     let client = client(section, agent)?;
     match client.subject {

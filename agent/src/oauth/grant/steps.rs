@@ -4,17 +4,17 @@
 //! has at a dotted path (`{step1:PATH}`). What is put in is encoded for the place where it stands, and decides neither
 //! the host nor the shape of a request.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
-use tokctl_core::{Class, Trouble};
+use tokctl_core::{Class, Reached, Trouble};
 use tokctl_proto::escape::shown;
 use tokctl_proto::{Failure, Kind, ProfileName, Secret};
 use url::Url;
 
-use crate::config::{Body, Step, StepBody};
+use crate::config::{Body, Step, StepBody, Steps};
 use crate::oauth::buffer::Buffer;
-use crate::oauth::client_auth::secret_required;
+use crate::oauth::client_auth::{secret_required, set_secret};
 use crate::oauth::form::{self, Parameters};
 use crate::oauth::message::{HttpReply, HttpRequest, Method};
 
@@ -77,30 +77,39 @@ pub fn place(step: &Step) -> Option<Url> {
     Url::parse(step.url.split('{').next().unwrap_or_default()).ok()
 }
 
-/// The first reply, if it is one to go on with.
+/// What a first reply holds, once it is known to be no refusal.
 pub fn first_reply(profile: &ProfileName, reply: &HttpReply) -> Result<Value, Trouble> {
-    let failed = |class, kind, message: String| {
-        Err(Trouble::new(class, Failure::new(kind, message).of(profile)))
+    serde_json::from_slice::<Value>(&reply.body).map_err(|_| {
+        let status = reply.status;
+        let message =
+            format!("the first step was answered with something that is no JSON (HTTP {status})");
+        let failure = Failure::new(Kind::ProviderFailed, message).of(profile);
+        Trouble::new(Class::Retry, failure).reached(Reached::Answered(status))
+    })
+}
+
+/// What to type when a secret that the requests send is not the one; `None` where they send none.
+pub fn set_secrets(profile: &ProfileName, login: &Steps) -> Option<String> {
+    let names: BTreeSet<&str> = login.steps.iter().flat_map(texts).flat_map(secrets_in).collect();
+    let mut names = names.into_iter();
+    let first = set_secret(profile, NAME, names.next()?);
+    Some(names.fold(first, |hint, name| format!("{hint} or `--name {name}`")))
+}
+
+/// The texts of a step that may have holes.
+fn texts(step: &Step) -> impl Iterator<Item = &str> {
+    let (form, json) = match &step.body {
+        StepBody::None => (None, None),
+        StepBody::Form(fields) => (Some(fields), None),
+        StepBody::Json(text) => (None, Some(text.as_str())),
     };
-    let status = reply.status;
-    match (status, serde_json::from_slice::<Value>(&reply.body)) {
-        (200..=299, Ok(value)) => Ok(value),
-        (200..=299, Err(_)) => failed(
-            Class::Retry,
-            Kind::ProviderFailed,
-            format!("the first step was answered with something that is no JSON (HTTP {status})"),
-        ),
-        (408 | 429 | 500..=599, _) => failed(
-            Class::Retry,
-            Kind::ProviderFailed,
-            format!("the provider has a failure of its own in the first step (HTTP {status})"),
-        ),
-        _ => failed(
-            Class::Permanent,
-            Kind::ProviderRefused,
-            format!("the provider refused the first step (HTTP {status})"),
-        ),
-    }
+    let form = form.into_iter().flat_map(BTreeMap::values).map(String::as_str);
+    let headers = step.headers.values().map(String::as_str);
+    std::iter::once(step.url.as_str()).chain(headers).chain(form).chain(json)
+}
+
+fn secrets_in(text: &str) -> impl Iterator<Item = &str> {
+    text.split(SECRET).skip(1).filter_map(|rest| Some(rest.split_once('}')?.0))
 }
 
 impl Filling<'_> {
@@ -249,18 +258,11 @@ mod tests {
     }
 
     #[test]
-    fn a_first_reply_is_gone_on_with_only_if_it_is_good() {
+    fn a_first_reply_is_json() {
         let profile = ProfileName::parse("acme").unwrap();
-        for (status, body, class) in [
-            (200, "{}", None),
-            (201, "[]", None),
-            (200, "<html>", Some(Class::Retry)),
-            (401, "{}", Some(Class::Permanent)),
-            (429, "{}", Some(Class::Retry)),
-            (503, "", Some(Class::Retry)),
-        ] {
+        for (body, class) in [("{}", None), ("[]", None), ("<html>", Some(Class::Retry))] {
             let reply = HttpReply {
-                status,
+                status: 200,
                 content_type: None,
                 retry_after: None,
                 date: None,
@@ -269,7 +271,7 @@ mod tests {
                 body: Zeroizing::new(body.as_bytes().to_vec()),
             };
             let made = first_reply(&profile, &reply);
-            assert_eq!(made.err().map(|trouble| trouble.class), class, "{status} {body}");
+            assert_eq!(made.err().map(|trouble| trouble.class), class, "{body}");
         }
     }
 }

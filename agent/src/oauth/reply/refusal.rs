@@ -175,7 +175,7 @@ impl Refusal {
         let permanent = |failure| Trouble::new(Class::Permanent, failure);
         match self.meaning() {
             Some(Meaning::Client) => {
-                permanent(refused("the client").hint(asked.set_client_secret()))
+                permanent(hinted(refused("the client"), asked.set_client_secret()))
                     .because(Cause::InvalidClient)
             }
             Some(Meaning::Grant) if asked.purpose == Purpose::Refresh => {
@@ -195,7 +195,7 @@ impl Refusal {
             // Nothing was presented but the client itself.
             Some(Meaning::Grant) => {
                 let failure = Failure { kind: Kind::SecretRequired, ..refused("the grant") };
-                Trouble::new(Class::LoginRequired, failure.hint(asked.set_client_secret()))
+                Trouble::new(Class::LoginRequired, hinted(failure, asked.set_presented()))
             }
             Some(Meaning::Unauthorized) => {
                 let client_id = asked.grant.client().map_or("", |client| &client.client_id);
@@ -237,6 +237,14 @@ impl Refusal {
             Some(Meaning::SlowDown) => status::slow_down(now, reply, &reason),
             None => permanent(refused("the request")).because(asked.perhaps_key()),
         }
+    }
+}
+
+/// With a hint where there is one.
+pub(super) fn hinted(failure: Failure, hint: Option<String>) -> Failure {
+    match hint {
+        Some(hint) => failure.hint(hint),
+        None => failure,
     }
 }
 

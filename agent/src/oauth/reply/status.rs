@@ -4,13 +4,13 @@ use tokctl_core::{Cause, Class, Trouble};
 use tokctl_proto::escape::shown;
 use tokctl_proto::{Failure, Kind, WallMs};
 
-use crate::config::Provider;
+use crate::config::{Grant, Provider};
 use crate::oauth::message::HttpReply;
 use crate::oauth::origin;
 use crate::oauth::reply::Asked;
 use crate::oauth::reply::fields::Fields;
 use crate::oauth::reply::redact;
-use crate::oauth::reply::refusal::Refusal;
+use crate::oauth::reply::refusal::{Refusal, hinted};
 use crate::oauth::retry_after;
 
 /// Names of fields that are shown when none of them is a token.
@@ -76,7 +76,13 @@ pub(super) fn refused(asked: &Asked<'_>, status: u16, fields: Option<&Fields>) -
         Failure::new(Kind::ProviderRefused, format!("the provider refused {what} ({reason})"))
     };
     let failure = match status {
-        401 | 403 => refused("the client").hint(asked.set_client_secret()),
+        404 if let Grant::GithubApp(app) = asked.grant => {
+            let id = &app.installation_id;
+            let message = format!("the app has no installation {id} ({reason})");
+            Failure::new(Kind::ProviderRefused, message)
+                .hint(format!("run `tokctl set {profile} installation_id=\u{2026}`"))
+        }
+        401 | 403 => hinted(refused("the client"), asked.set_client_secret()),
         404 | 405 | 410 => {
             let name = asked.endpoint_name();
             let key = match asked.grant.client().map(|client| &client.provider) {

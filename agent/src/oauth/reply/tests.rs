@@ -2,6 +2,7 @@
 
 mod exchange;
 mod login;
+mod machine;
 mod refresh;
 
 use std::collections::BTreeSet;

@@ -1,12 +1,16 @@
 //! The one or two requests of a login that is not OAuth.
 
 use tokctl_core::Trouble;
+use tokctl_proto::Secret;
 use url::Url;
 
 use super::{Answer, Asking};
+use crate::clock;
 use crate::config::Steps;
+use crate::oauth::HttpReply;
 use crate::oauth::grant::refused;
 use crate::oauth::grant::steps::{self, Filling};
+use crate::oauth::reply::{self, Asked, Purpose};
 use crate::vault::Entry;
 
 pub(super) async fn ask(asking: Asking, login: &Steps) -> Result<Answer, Trouble> {
@@ -18,8 +22,11 @@ pub(super) async fn ask(asking: Asking, login: &Steps) -> Result<Answer, Trouble
     let mut first = None;
     let mut last = None;
     for step in &login.steps {
-        if let Some((_, reply)) = &last {
-            first = Some(steps::first_reply(profile, reply)?);
+        if let Some(reply) = &last {
+            if let Some(trouble) = refusal(&asking, reply, &sent) {
+                return Err(trouble);
+            }
+            first = Some(steps::first_reply(profile, &reply.1)?);
         }
         let filling = Filling { profile, secrets: &secrets, first: first.as_ref() };
         let request = steps::request(step, &filling).map_err(refused)?;
@@ -29,4 +36,12 @@ pub(super) async fn ask(asking: Asking, login: &Steps) -> Result<Answer, Trouble
     drop(secrets);
     let (place, reply) = last.expect("a checked profile has a step");
     Ok(asking.answered(place, reply, sent))
+}
+
+/// Why a login goes no further, if its first request was refused.
+fn refusal(asking: &Asking, (place, reply): &(Url, HttpReply), sent: &[Secret]) -> Option<Trouble> {
+    let (key, grant) = (&asking.key, &asking.profile.grant);
+    let purpose = Purpose::Other("first step");
+    let asked = Asked { key, grant, endpoint: place, sent, purpose };
+    reply::refused(clock::now().wall, &asked, reply)
 }
