@@ -11,6 +11,7 @@ mod error;
 mod gh;
 mod google;
 mod ini;
+mod key_file;
 mod names;
 mod oidc_agent;
 mod pizauth;
@@ -76,6 +77,11 @@ impl File<'_> {
             false => shown(self.path),
         }
     }
+}
+
+/// Reads a provider's JSON file with a private key in it, a service account's or a GitHub App's.
+pub fn read_key_file(text: &Secret) -> Result<Draft, ImportError> {
+    key_file::read(text)
 }
 
 /// Reads a file. An encrypted one takes a tenth of a second and 64 MiB, so call it where nobody waits for the thread.

@@ -85,6 +85,7 @@ impl Command {
             }),
             Request::Add(add) => secrets::add(add)?,
             Request::Add2(add) => secrets::add2(add)?,
+            Request::Add3(add) => secrets::add3(add)?,
             Request::Set(set) => Self::Direct(Change::Set {
                 name: name(&set.profile)?,
                 assignments: assignments(set.assignments),
@@ -156,7 +157,7 @@ impl Command {
             Request::Answer(_) | Request::Cancel(_) => {
                 return Err(Failure::new(Kind::Usage, "there is no request under way"));
             }
-            Request::Add3(_) | Request::DryRun(_) => {
+            Request::DryRun(_) => {
                 return Err(Failure::new(Kind::Usage, "this agent does not know the request"));
             }
         })

@@ -7,7 +7,7 @@ use tracing::error;
 use super::NewSecret;
 use crate::clock;
 use crate::config::{Grant, Profile};
-use crate::oauth::client_auth::CLIENT_SECRET_NEXT;
+use crate::oauth::client_auth::{CLIENT_SECRET, CLIENT_SECRET_NEXT, PRIVATE_KEY};
 pub(super) use crate::oauth::grant::refresh_token::REFRESH_TOKEN;
 use crate::shell::pin::Pin;
 use crate::shell::stored::new_id;
@@ -67,9 +67,22 @@ pub(super) fn store(
     Ok(Stored { warnings, before })
 }
 
+/// The name that a secret is stored by. A grant that signs has a private key where others have a key or a secret
+/// of a client, and who types `--key-file` or `--secret-file` means that.
+pub(super) fn stored_name(grant: &Grant, given: &str) -> String {
+    match (grant, given) {
+        (Grant::JwtBearer(_), "key") => PRIVATE_KEY,
+        (Grant::GithubApp(_) | Grant::SelfSignedJwt(_), "key" | CLIENT_SECRET) => PRIVATE_KEY,
+        (Grant::ApiKey, CLIENT_SECRET) => "key",
+        (_, given) => given,
+    }
+    .to_owned()
+}
+
 /// A refresh token that is presented has a place of its own; a parameter of that name has none.
 fn put(entry: &mut Entry, grant: &Grant, secret: NewSecret) {
     let NewSecret { name, value, expires_at } = secret;
+    let name = stored_name(grant, &name);
     if grant.has_refresh_token() && name == REFRESH_TOKEN {
         return entry.set_refresh_token(clock::now().wall, value, expires_at);
     }
@@ -123,4 +136,36 @@ pub(super) fn check(grant: &Grant, secrets: &[NewSecret]) -> Result<(), Failure>
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config;
+
+    #[test]
+    fn a_secret_is_stored_by_the_name_that_its_grant_reads() {
+        let github = "grant = \"github_app\"\nclient_id = \"1\"\ninstallation_id = \"2\"";
+        let client = "token_endpoint = \"https://id.example/\"\nclient_id = \"cc\"";
+        let (bearer, machine) = (
+            format!("grant = \"jwt_bearer\"\n{client}"),
+            format!("grant = \"client_credentials\"\n{client}"),
+        );
+        for (profile, given, stored) in [
+            (github, "key", "private_key"),
+            (github, "client_secret", "private_key"),
+            (github, "other", "other"),
+            ("grant = \"self_signed_jwt\"", "client_secret", "private_key"),
+            (&bearer, "key", "private_key"),
+            (&bearer, "client_secret", "client_secret"),
+            (&machine, "key", "key"),
+            (&machine, "client_secret", "client_secret"),
+            ("grant = \"api_key\"", "key", "key"),
+            ("grant = \"api_key\"", "client_secret", "key"),
+        ] {
+            let config = config::parse(&format!("[profiles.acme]\n{profile}\n")).unwrap();
+            let (_, read) = config.profiles.into_iter().next().unwrap();
+            assert_eq!(stored_name(&read.grant, given), stored, "{profile} {given}");
+        }
+    }
 }

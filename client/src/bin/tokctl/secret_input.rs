@@ -10,7 +10,7 @@ use std::marker::PhantomData;
 use std::os::fd::RawFd;
 use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Arg, ArgAction, ArgGroup, ArgMatches, Command, value_parser};
 use tokctl_client::Secret;
@@ -46,7 +46,7 @@ macro_rules! kinds {
 
 kinds! {
     ClientSecret = "secret", "the secret";
-    Key = "key", "the API key";
+    Key = "key", "the API key or the private key";
     Passphrase = "passphrase", "the passphrase";
     AccessToken = "token", "the token";
     RefreshToken = "refresh-token", "the refresh token";
@@ -90,12 +90,7 @@ impl<K: Kind> SecretInput<K> {
                 }
                 read_all::<K>(io::stdin().lock(), "stdin")?
             }
-            Source::File(path) => {
-                let shown = path.display().to_string();
-                let file = File::open(path).map_err(|error| cannot_read::<K>(&shown, &error))?;
-                warn_of_others(session, &file, &shown);
-                read_all::<K>(file, &shown)?
-            }
+            Source::File(path) => read_file::<K>(path, session)?,
             Source::Descriptor(number) => {
                 let shown = format!("descriptor {number}");
                 let file = File::open(format!("/dev/fd/{number}"))
@@ -112,6 +107,27 @@ impl<K: Kind> SecretInput<K> {
         };
         secret::<K>(bytes).map(Some)
     }
+}
+
+/// A whole file that holds a secret among other things. It comes by a name alone: nobody types or pipes such a file.
+pub(crate) enum KeyFile {}
+
+impl Kind for KeyFile {
+    const OPTION: &'static str = "from-json";
+    const WORDS: &'static str = "the JSON file";
+}
+
+impl KeyFile {
+    pub(crate) fn read(path: &Path, session: &Session) -> Result<Secret, Stop> {
+        secret::<Self>(read_file::<Self>(path, session)?)
+    }
+}
+
+fn read_file<K: Kind>(path: &Path, session: &Session) -> Result<Vec<u8>, Stop> {
+    let shown = path.display().to_string();
+    let file = File::open(path).map_err(|error| cannot_read::<K>(&shown, &error))?;
+    warn_of_others(session, &file, &shown);
+    read_all::<K>(file, &shown)
 }
 
 fn descriptor_number(typed: &str) -> Result<RawFd, String> {

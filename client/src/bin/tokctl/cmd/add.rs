@@ -6,19 +6,21 @@
 
 mod questions;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
-use tokctl_client::proto::request::{Add, Add2, Assignment, DatedSecret, NamedSecret, Show};
+use tokctl_client::proto::request::{Add, Add2, Add3, Assignment, DatedSecret, NamedSecret, Show};
 use tokctl_client::proto::response::Done;
 use tokctl_client::proto::secret::SecretStr;
+use tokctl_client::proto::setting::{self, PROFILE, Shape, find};
 use tokctl_client::proto::time::Spoken;
-use tokctl_client::proto::{Failure, Kind, setting};
+use tokctl_client::proto::{Failure, Kind};
 use tokctl_client::{Client, GetOptions, ProfileName, Request, Secret};
 
 use crate::cmd::{init, login};
 use crate::exit::Stop;
 use crate::expires::Expires;
-use crate::secret_input::{ClientSecret, Key, RefreshToken, SecretInput};
+use crate::secret_input::{ClientSecret, Key, KeyFile, RefreshToken, SecretInput};
 use crate::session::Session;
 use crate::settings::{Assignments, SettingOptions, pair};
 
@@ -31,6 +33,9 @@ Without options, on a terminal, everything is asked for. Examples:
       --client-id kX3 --secret-file secret --scope read:data --audience https://api.acme.example/
   tokctl add shop --grant refresh_token --issuer https://id.shop.example/ \\
       --client-id kX3 --client-auth none --refresh-token-file token
+  tokctl add ci --from-json service-account.json --scope https://www.googleapis.com/auth/cloud-platform
+  tokctl add app --grant github_app --client-id Iv23 --installation-id 42 --key-file app.pem
+  tokctl add cloud -- gcloud auth print-access-token
   tokctl add search --pool acct1 --pool acct2 --rate-limit 60/min
   tokctl add weather --grant api_key --header 'X-Api-Key: {token}' --key-stdin < key")]
 pub(crate) struct AddArgs {
@@ -57,6 +62,12 @@ pub(crate) struct AddArgs {
     /// Get a token at once, to see that everything is right
     #[arg(long)]
     check: bool,
+    /// Take settings and key from a service account's or a GitHub App's JSON file
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["secret", "key", "refresh-token", "secret_expires", "refresh_token_expires"])]
+    from_json: Option<PathBuf>,
+    /// A program that prints the token, and its arguments
+    #[arg(last = true, value_name = "PROGRAM", conflicts_with_all = ["command", "from_json"])]
+    program: Vec<String>,
     /// Take the place of a profile of this name
     #[arg(long)]
     replace: bool,
@@ -70,7 +81,9 @@ pub(crate) fn run(args: AddArgs, session: &Session) -> Result<(), Stop> {
         return Err(Stop::usage("give the secret or the key, not both"));
     }
     let mut settings = given_settings(&args)?;
-    if settings.value("grant").is_none() && settings.value("pool").is_none() {
+    let from_json = args.from_json.as_ref().map(|path| KeyFile::read(path, session)).transpose()?;
+    let says_how = ["grant", "pool", "preset"].iter().any(|key| settings.value(key).is_some());
+    if !says_how && from_json.is_none() {
         if args.key.is_given() {
             settings.put("grant", "api_key");
         } else if args.refresh_token.is_given() {
@@ -91,11 +104,25 @@ pub(crate) fn run(args: AddArgs, session: &Session) -> Result<(), Stop> {
         if !args.replace {
             see_that_it_is_new(&mut client, &args.profile, session)?;
         }
-        questions::ask_for_missing(&args.profile, &mut settings, &mut secrets, session)?;
+        // What such a file leaves open, the agent names.
+        if from_json.is_none() {
+            questions::ask_for_missing(&args.profile, &mut settings, &mut secrets, session)?;
+        }
     }
     allow_loopback(&mut settings, session);
     let is_login = settings.value("grant").is_some_and(setting::is_login);
-    let request = request(&args, settings.into_inner(), &secrets, session)?;
+    let settings = settings.into_inner();
+    let request = match &from_json {
+        Some(text) => Request::Add3(Add3 {
+            profile: args.profile.as_str().into(),
+            settings,
+            replace: args.replace,
+            interactive: session.can_ask(),
+            from_json: Some(SecretStr::from(text)),
+            ..Add3::default()
+        }),
+        None => request(&args, settings, &secrets, session)?,
+    };
     session.tell(&mut client, &request)?;
     match args.check || session.can_ask() {
         true if is_login => login::run_for(&args.profile, session),
@@ -107,14 +134,20 @@ pub(crate) fn run(args: AddArgs, session: &Session) -> Result<(), Stop> {
 fn given_settings(args: &AddArgs) -> Result<Assignments, Stop> {
     let mut settings = Assignments::default();
     for (key, typed) in &args.settings.given {
-        match *key {
-            "params" => {
-                let (name, value) =
-                    pair(typed).map_err(|why| Stop::usage(format!("`--params {typed}`: {why}")))?;
-                settings.put(&format!("params.{name}"), &value);
-            }
-            key => settings.put(key, typed),
+        if find(PROFILE, key).is_none_or(|setting| setting.shape != Shape::Table) {
+            settings.put(key, typed);
+            continue;
         }
+        let option = key.replace('_', "-");
+        let (name, value) =
+            pair(typed).map_err(|why| Stop::usage(format!("`--{option} {typed}`: {why}")))?;
+        settings.put(&format!("{key}.{name}"), &value);
+    }
+    for word in &args.program {
+        settings.put("command", word);
+    }
+    if !args.program.is_empty() && settings.value("grant").is_none() {
+        settings.put("grant", "command");
     }
     for (key, value) in &args.set {
         settings.put(key, value);
