@@ -7,9 +7,12 @@ mod e2e {
     mod age;
     mod api_key;
     mod client_auth;
+    mod command;
     mod first_token;
+    mod github_app;
     mod import;
     mod json_lines;
+    mod jwt_bearer;
     mod login;
     mod one_agent;
     mod passphrase;
@@ -18,6 +21,8 @@ mod e2e {
     mod renewal;
     mod resource;
     mod revoke;
+    mod self_signed;
+    mod steps;
     mod tls;
     mod token_exchange;
 }

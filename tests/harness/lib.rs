@@ -3,12 +3,14 @@
 //! Everything here belongs to whoever made it and ends with it: directories, ports and processes. Nothing
 //! here reaches an agent that it did not start.
 
+pub mod api;
 pub mod bin;
 pub mod ca;
 pub mod gate;
 pub mod home;
 pub mod http;
 pub mod idp;
+pub mod jwt;
 pub mod login;
 pub mod machine;
 pub mod process;
@@ -19,6 +21,7 @@ pub mod trace;
 pub mod wait;
 pub mod wire;
 
+pub use api::Api;
 pub use home::Home;
 pub use process::{Output, Run};
 pub use provider::Provider;
