@@ -7,12 +7,11 @@ const records = new Map();
 const members = new Map();
 const families = new Map();
 
-const key = (model, id) => `${model}:${id}`;
+// By other names: sessions by uid, device codes by what the person types.
+const uids = new Map();
+const userCodes = new Map();
 
-// Remembers a family from its first refresh token on.
-export function begin(id, client) {
-  families.set(id, { id, client, refreshes: 0, rotations: 0, revoked: false, committed_ns: null });
-}
+const key = (model, id) => `${model}:${id}`;
 
 // Counts a refresh that is granted, and tells the how many-eth it is.
 export function granted(id) {
@@ -23,6 +22,15 @@ export function granted(id) {
 
 export const family = (id) => families.get(id);
 export const all = (client) => [...families.values()].filter((one) => !client || one.client === client);
+
+// Takes everything back that a client was granted.
+export async function revokeClient(client) {
+  const store = new Store('Grant');
+  for (const { id } of all(client)) {
+    await store.revokeByGrantId(id);
+    await store.destroy(id);
+  }
+}
 
 // A client whose properties may change while the provider runs.
 export const putClient = (metadata) => records.set(key('Client', metadata.client_id), { ...metadata });
@@ -37,7 +45,14 @@ export class Store {
   async upsert(id, payload, expiresIn) {
     const expires = expiresIn === undefined ? undefined : Date.now() + expiresIn * 1000;
     records.set(key(this.model, id), { ...payload });
+    if (payload.uid) uids.set(payload.uid, id);
+    if (payload.userCode) userCodes.set(payload.userCode, id);
     if (payload.grantId) {
+      // A family of refresh tokens is remembered from its first one on.
+      if (this.model === 'RefreshToken' && !families.has(payload.grantId)) {
+        const { grantId, clientId } = payload;
+        families.set(grantId, { id: grantId, client: clientId, refreshes: 0, rotations: 0, revoked: false, committed_ns: null });
+      }
       const set = members.get(payload.grantId) ?? new Map();
       const now = Date.now();
       // Access tokens that have expired need no revoking.
@@ -57,12 +72,12 @@ export class Store {
     return found && { ...found };
   }
 
-  async findByUid() {
-    return undefined;
+  async findByUid(uid) {
+    return this.find(uids.get(uid));
   }
 
-  async findByUserCode() {
-    return undefined;
+  async findByUserCode(code) {
+    return this.find(userCodes.get(code));
   }
 
   async destroy(id) {
@@ -75,10 +90,10 @@ export class Store {
     const token = records.get(key(this.model, id));
     if (!token || token.consumed) {
       if (token) await this.revokeByGrantId(token.grantId);
-      throw new errors.InvalidGrant('refresh token already used');
+      throw new errors.InvalidGrant(`${this.model} already used`);
     }
     token.consumed = Math.floor(Date.now() / 1000);
-    const known = families.get(token.grantId);
+    const known = this.model === 'RefreshToken' && families.get(token.grantId);
     if (known) {
       known.rotations += 1;
       // CLOCK_MONOTONIC, which a test on the same machine can read too.
