@@ -4,6 +4,7 @@ mod bench;
 mod demo;
 mod golden;
 mod install;
+mod prepare;
 mod run;
 mod say;
 mod sweep;
@@ -21,6 +22,7 @@ Usage: cargo xtask COMMAND
   demo [--keep]   tokctl at work: a private agent, a provider whose tokens live 20 s, a profile,
                   and its renewals as they happen; --keep leaves it running
   install         builds the static client and the agent and puts them into ~/.local/bin
+  prepare         installs what the tests need: Debian packages, npm's and Python's
   test            installs what the tests need and runs everything
   bench           how fast it is, as ratios; `bench [PART...] [--rounds N]`
   golden          writes the wire's golden files again
@@ -44,6 +46,7 @@ fn dispatch(arguments: Vec<String>) -> Result<ExitCode> {
         ["demo"] => demo::demo(demo::After::CleanUp),
         ["demo", "--keep"] => demo::demo(demo::After::Keep),
         ["install"] => install::install(),
+        ["prepare"] => prepare::prepare(),
         ["test"] => test::test(),
         ["bench", "echo-server", socket, bytes] => {
             bench::echo::serve(socket.as_ref(), bytes.parse()?)

@@ -9,16 +9,9 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 use tokctl_tests::machine::NOT_RUN_FILE;
 
-use crate::run::{cargo, read, run, shown, target_dir, top, which};
+use crate::prepare;
+use crate::run::{cargo, read, run, shown, target_dir};
 use crate::say::say;
-
-/// Programs that tests or the bench run, and the Debian packages they come in.
-const PROGRAMS: [(&str, &str, &str); 4] = [
-    ("age", "age", "the vault's files are opened with the stock program"),
-    ("setsid", "util-linux", "a terminal of its own for programs that prompt"),
-    ("npm", "npm", "the certified provider"),
-    ("python3", "python3", "the script that does without tokctl, for comparison"),
-];
 
 /// What came of the whole run.
 #[derive(Debug, Default)]
@@ -35,8 +28,9 @@ pub(crate) fn test() -> Result<ExitCode> {
     std::fs::create_dir_all(target_dir()?.join("tmp"))?;
     std::fs::write(&not_run, "")?;
 
-    summary.step("Debian packages", || debian_packages(&PROGRAMS));
-    summary.step("npm packages of the provider", npm_packages);
+    for (name, step) in prepare::STEPS {
+        summary.step(name, step);
+    }
     summary.step("formatting", || component("fmt", &["fmt", "--check"]));
     summary.step("lints", || {
         let deny = ["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"];
@@ -132,41 +126,6 @@ fn number_before(line: &str, name: &str) -> u64 {
     let words: Vec<&str> = line.split([' ', ';']).collect();
     let at = words.iter().position(|&word| word == name);
     at.and_then(|at| at.checked_sub(1)).and_then(|at| words[at].parse().ok()).unwrap_or(0)
-}
-
-/// Installs the missing ones where that is possible, and names them where it is not.
-pub(crate) fn debian_packages(programs: &[(&str, &str, &str)]) -> Result<()> {
-    let missing: Vec<_> =
-        programs.iter().copied().filter(|&(program, ..)| which(program).is_none()).collect();
-    if missing.is_empty() {
-        say!("all there");
-        return Ok(());
-    }
-    let packages: Vec<&str> = missing.iter().map(|&(_, package, _)| package).collect();
-    if nix::unistd::geteuid().is_root() && which("apt-get").is_some() {
-        let apt = |arguments: &[&str]| {
-            run(Command::new("apt-get").args(arguments).env("DEBIAN_FRONTEND", "noninteractive"))
-        };
-        apt(&["update", "--quiet=2"])?;
-        let install = ["install", "--yes", "--quiet=2", "--no-install-recommends"];
-        return apt(&[&install[..], &packages].concat());
-    }
-    for (program, package, why) in missing {
-        say!("`{program}` is missing ({why}): install the package {package}");
-    }
-    bail!("some programs are missing: {}", packages.join(" "))
-}
-
-/// What the lock file names, unless it is there already.
-fn npm_packages() -> Result<()> {
-    let idp = top().join("tests/idp");
-    let installed = idp.join("node_modules/.package-lock.json");
-    let age = |path: &Path| path.metadata().and_then(|metadata| metadata.modified()).ok();
-    if age(&installed) > age(&idp.join("package-lock.json")) {
-        say!("all there");
-        return Ok(());
-    }
-    run(Command::new("npm").args(["ci", "--no-audit", "--no-fund"]).current_dir(idp))
 }
 
 /// A part of the Rust toolchain that may not be installed: said where it is not, and no failure.

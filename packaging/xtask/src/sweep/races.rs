@@ -8,9 +8,9 @@ use tokctl_tests::machine::number_from;
 use tokctl_tests::rotation::race::{self, Size};
 
 use super::{Ended, Sizes};
+use crate::prepare::debian_packages;
 use crate::run::{cargo, run as build};
 use crate::say::say;
-use crate::test::debian_packages;
 
 const RACE: u64 = 1_000;
 const ROTATIONS: u64 = 10;
