@@ -8,6 +8,7 @@ pub mod client_auth;
 #[cfg(test)]
 mod deviations;
 pub mod discovery;
+pub mod dry_run;
 pub mod form;
 pub mod grant;
 pub mod id_token;

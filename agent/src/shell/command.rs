@@ -60,6 +60,14 @@ pub enum Command {
     Direct(Change),
     List,
     Show(ProfileName),
+    /// Which requests would be sent for a token.
+    DryRun(TokenKey),
+    /// The same of a profile that is not added.
+    DryAdd {
+        name: ProfileName,
+        settings: Vec<Assignment>,
+        replace: bool,
+    },
     /// The settings that are in effect.
     Resolved(ProfileName),
     /// One, or all.
@@ -94,6 +102,7 @@ impl Command {
             Request::SetSecret2(set) => secrets::set_secret2(set)?,
             Request::List(_) => Self::List,
             Request::Show(show) => Self::Show(name(&show.profile)?),
+            Request::DryRun(run) => Self::DryRun(token::dry_run(run)?),
             Request::Show2(show) => Self::Resolved(name(&show.profile)?),
             Request::Presets(presets) => {
                 Self::Presets(presets.name.map(std::borrow::Cow::into_owned))
@@ -156,9 +165,6 @@ impl Command {
             Request::Import(wanted) => import::import(wanted)?,
             Request::Answer(_) | Request::Cancel(_) => {
                 return Err(Failure::new(Kind::Usage, "there is no request under way"));
-            }
-            Request::DryRun(_) => {
-                return Err(Failure::new(Kind::Usage, "this agent does not know the request"));
             }
         })
     }

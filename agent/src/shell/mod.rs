@@ -5,6 +5,7 @@ pub mod change;
 pub mod command;
 pub mod daemon;
 pub mod driver;
+mod dry_run;
 mod failure;
 pub mod http;
 pub mod import;

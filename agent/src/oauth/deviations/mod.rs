@@ -17,9 +17,7 @@ use zeroize::Zeroizing;
 
 use crate::config::{self, Client, Grant, Profile, Provider};
 use crate::oauth::grant::authorization_code::{self, Code};
-use crate::oauth::grant::{
-    Held, client_credentials, device_code, github_app, jwt_bearer, refresh_token, self_signed_jwt,
-};
+use crate::oauth::grant::{self, Held, device_code, github_app, self_signed_jwt};
 use crate::oauth::message::{HttpReply, HttpRequest, Method};
 use crate::oauth::reply::{self, Asked, Purpose};
 use crate::oauth::state::Unguessable;
@@ -83,15 +81,12 @@ impl Played {
             let (client, key) = (self.0.grant.client(), self.key());
             let made = match (&self.0.grant, client) {
                 (Grant::GithubApp(app), _) => github_app::request(app, &key, held),
-                (Grant::JwtBearer(client), _) => {
-                    jwt_bearer::request(client, &self.endpoint(), &key, held)
-                }
-                (grant, Some(client)) if grant.has_refresh_token() => {
-                    let endpoint = self.endpoint().of_refreshes(client);
-                    refresh_token::request(client, &endpoint, &key, held, &secret("r1"))
-                }
-                (_, Some(client)) => {
-                    client_credentials::request(client, &self.endpoint(), &key, held)
+                (grant, Some(client)) => {
+                    let endpoint = match grant.has_refresh_token() {
+                        true => self.endpoint().of_refreshes(client),
+                        false => self.endpoint(),
+                    };
+                    grant::request(grant, client, &endpoint, &key, held, Some(&secret("r1")))
                 }
                 (grant, None) => panic!("{} asks nobody", grant.name()),
             };
@@ -155,7 +150,8 @@ impl Played {
         ) {
             secrets.insert("private_key".to_owned(), presets::private_key());
         }
-        use_them(Held { secrets: &secrets, subject: None, now: NOW, unique: [0; 16] })
+        let subject = secret("j1");
+        use_them(Held { secrets: &secrets, subject: Some(&subject), now: NOW, unique: [0; 16] })
     }
 
     /// What a token that is signed here comes to.

@@ -38,6 +38,7 @@ const PLAYED: &[&str] = &[
     "gitlab",
     "google",
     "google-service-account",
+    "google-workload-identity",
     "huggingface",
     "keycloak",
     "linear",
@@ -189,6 +190,33 @@ fn assertions_say_what_each_provider_documents() {
     let reply = r#"{"access_token":"1/8xbJ","scope":"https://www.googleapis.com/auth/prediction","token_type":"Bearer","expires_in":3600}"#;
     let read = "1/8xbJ Bearer 3600s scope=https://www.googleapis.com/auth/prediction";
     assert_eq!(google.reads(&answer(200, reply)), read);
+}
+
+#[test]
+fn google_exchanges_the_token_of_a_workload() {
+    let played = of(
+        "google-workload-identity",
+        "vars = { project_number = \"7\", pool = \"ci\", provider = \"github\" }\nsubject = \"github-actions\"\n",
+    );
+    let pool = "iam.googleapis.com%2Fprojects%2F7%2Flocations%2Fglobal%2FworkloadIdentityPools%2Fci%2Fproviders%2Fgithub";
+    let urn = "urn%3Aietf%3Aparams%3Aoauth";
+    assert_eq!(
+        played.asked(),
+        format!(
+            "POST https://sts.googleapis.com/v1/token\naudience=%2F%2F{pool}\
+             &grant_type={urn}%3Agrant-type%3Atoken-exchange\
+             &requested_token_type={urn}%3Atoken-type%3Aaccess_token\
+             &scope=https%3A%2F%2Fwww.googleapis.com%2Fauth%2Fcloud-platform&subject_token=j1\
+             &subject_token_type={urn}%3Atoken-type%3Ajwt"
+        )
+    );
+    let reply = r#"{"access_token":"ya29.d","issued_token_type":"urn:ietf:params:oauth:token-type:access_token","token_type":"Bearer","expires_in":3599}"#;
+    let read = played.reads(&answer(200, reply));
+    assert!(read.starts_with("ya29.d Bearer 3599s"), "{read}");
+    // GitHub is asked for a token that is for the pool alone.
+    let audience = played.profile().grant.subject_audience();
+    let pool = "https://iam.googleapis.com/projects/7/locations/global/workloadIdentityPools/ci/providers/github";
+    assert_eq!(audience, Some(pool));
 }
 
 #[test]

@@ -18,13 +18,14 @@ pub(super) mod token_request;
 use std::collections::BTreeMap;
 
 use tokctl_core::{Class, Trouble};
-use tokctl_proto::{Failure, Kind, ProfileName, Secret, WallMs};
+use tokctl_proto::{Failure, Kind, ProfileName, Secret, TokenKey, WallMs};
 use url::Url;
 
-use crate::config::{Client, ClientAuth, Jwt};
+use crate::config::{Client, ClientAuth, Grant, Jwt};
 use crate::oauth::client_auth::{self, Holds, PRIVATE_KEY};
 use crate::oauth::discovery::Metadata;
 use crate::oauth::jose::{KeyError, PrivateKey};
+use crate::oauth::message::HttpRequest;
 
 /// A token endpoint and how the client proves itself there.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,6 +94,25 @@ impl<'a> Held<'a> {
     /// Secrets alone, at the beginning of time.
     pub(in crate::oauth) fn only(secrets: &'a BTreeMap<String, Secret>) -> Self {
         Self { secrets, subject: None, now: WallMs(0), unique: [0; 16] }
+    }
+}
+
+/// The request to a token endpoint that a grant makes; those who present a refresh token are given one.
+pub fn request(
+    grant: &Grant,
+    client: &Client,
+    endpoint: &Endpoint,
+    key: &TokenKey,
+    held: Held<'_>,
+    presented: Option<&Secret>,
+) -> Result<HttpRequest, Failure> {
+    match (grant, presented) {
+        (grant, Some(presented)) if grant.has_refresh_token() => {
+            refresh_token::request(client, endpoint, key, held, presented)
+        }
+        (Grant::JwtBearer(_), _) => jwt_bearer::request(client, endpoint, key, held),
+        (Grant::TokenExchange(_), _) => token_exchange::request(client, endpoint, key, held),
+        _ => client_credentials::request(client, endpoint, key, held),
     }
 }
 

@@ -77,6 +77,11 @@ pub fn place(step: &Step) -> Option<Url> {
     Url::parse(step.url.split('{').next().unwrap_or_default()).ok()
 }
 
+/// The paths into the first reply that a text has holes for.
+pub fn first_reply_paths(text: &str) -> impl Iterator<Item = &str> {
+    text.split(FIRST_REPLY).skip(1).filter_map(|rest| Some(rest.split_once('}')?.0))
+}
+
 /// What a first reply holds, once it is known to be no refusal.
 pub fn first_reply(profile: &ProfileName, reply: &HttpReply) -> Result<Value, Trouble> {
     serde_json::from_slice::<Value>(&reply.body).map_err(|_| {
@@ -97,7 +102,7 @@ pub fn set_secrets(profile: &ProfileName, login: &Steps) -> Option<String> {
 }
 
 /// The texts of a step that may have holes.
-fn texts(step: &Step) -> impl Iterator<Item = &str> {
+pub fn texts(step: &Step) -> impl Iterator<Item = &str> {
     let (form, json) = match &step.body {
         StepBody::None => (None, None),
         StepBody::Form(fields) => (Some(fields), None),

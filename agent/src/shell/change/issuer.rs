@@ -8,7 +8,7 @@ use super::Assignment;
 const KEY: &str = "issuer";
 
 /// Makes a URL of a bare host, as in `acme.eu.auth0.com`.
-pub(super) fn as_url(settings: &mut [Assignment]) {
+pub(in crate::shell) fn as_url(settings: &mut [Assignment]) {
     for issuer in values(settings) {
         let is_host = issuer.contains('.') && !issuer.contains("//") && !issuer.contains(':');
         if is_host {

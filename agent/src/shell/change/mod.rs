@@ -7,7 +7,7 @@
 mod add;
 mod config_write;
 mod init;
-mod issuer;
+pub(super) mod issuer;
 mod login;
 mod logout;
 mod passwd;

@@ -34,8 +34,8 @@ pub(super) fn add2(add: Add2<'_>) -> Result<Command, Failure> {
 
 /// What a file says goes below what was typed.
 pub(super) fn add3(add: Add3<'_>) -> Result<Command, Failure> {
-    let Add3 { profile, settings, secrets, replace, interactive, .. } = add;
-    if add.generate_key.is_some() || add.dry_run {
+    let Add3 { profile, settings, secrets, replace, interactive, dry_run, .. } = add;
+    if add.generate_key.is_some() && !dry_run {
         return Err(Failure::new(Kind::Usage, "this agent does not know the request"));
     }
     let file = add.from_json.map(|text| read_key_file(&text.to_secret())).transpose();
@@ -65,7 +65,14 @@ pub(super) fn add3(add: Add3<'_>) -> Result<Command, Failure> {
             expires_at,
         }));
     }
-    Ok(command)
+    Ok(match command {
+        Command::Admitted { change: Change::Add { name, settings, replace, .. }, .. }
+            if dry_run =>
+        {
+            Command::DryAdd { name, settings, replace }
+        }
+        command => command,
+    })
 }
 
 pub(super) fn set_secret(set: SetSecret<'_>) -> Result<Command, Failure> {

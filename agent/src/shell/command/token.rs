@@ -123,6 +123,11 @@ pub(super) fn inspect(inspect: request::Inspect<'_>) -> Result<TokenKey, Failure
     key(&profile, &scope, audience, resource)
 }
 
+pub(super) fn dry_run(run: request::DryRun<'_>) -> Result<TokenKey, Failure> {
+    let request::DryRun { profile, scope, audience, resource, .. } = run;
+    key(&profile, &scope, audience, resource)
+}
+
 fn timeout(ms: Option<u32>) -> Duration {
     ms.map_or(TIMEOUT_DEFAULT, |ms| Duration::from_millis(ms.into())).min(TIMEOUT_MAX)
 }

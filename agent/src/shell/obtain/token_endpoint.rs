@@ -8,11 +8,9 @@ use url::Url;
 
 use super::{Answer, Asking, subject};
 use crate::clock;
-use crate::config::{Client, Grant};
+use crate::config::Client;
 use crate::oauth::client_auth::{self, Holds};
-use crate::oauth::grant::{
-    Endpoint, Held, client_credentials, impersonation, jwt_bearer, refresh_token, token_exchange,
-};
+use crate::oauth::grant::{self, Endpoint, Held, impersonation};
 use crate::oauth::message::{HttpReply, HttpRequest};
 use crate::oauth::reply::{self, Asked, Purpose};
 use crate::shell::rotate::no_refresh_token;
@@ -102,17 +100,11 @@ fn request(
     held: Held<'_>,
     presented: Option<&Secret>,
 ) -> Result<HttpRequest, Failure> {
-    let (name, key) = (&asking.profile.name, &asking.key);
-    match &asking.profile.grant {
-        grant if grant.has_refresh_token() => {
-            let presented =
-                presented.ok_or_else(|| no_refresh_token(name, NoRefreshToken::Absent))?;
-            refresh_token::request(client, endpoint, key, held, presented)
-        }
-        Grant::JwtBearer(_) => jwt_bearer::request(client, endpoint, key, held),
-        Grant::TokenExchange(_) => token_exchange::request(client, endpoint, key, held),
-        _ => client_credentials::request(client, endpoint, key, held),
+    let (name, grant) = (&asking.profile.name, &asking.profile.grant);
+    if grant.has_refresh_token() && presented.is_none() {
+        return Err(no_refresh_token(name, NoRefreshToken::Absent));
     }
+    grant::request(grant, client, endpoint, &asking.key, held, presented)
 }
 
 fn client_of(asking: &Asking) -> Result<&Client, Trouble> {

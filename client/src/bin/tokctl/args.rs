@@ -223,6 +223,9 @@ pub(crate) struct GetArgs {
     /// The DPoP-Nonce that its server sent last
     #[arg(long, value_name = "NONCE", requires = "dpop")]
     pub(crate) nonce: Option<String>,
+    /// Print the requests that would be sent for a new token, without secrets, and send none
+    #[arg(long, conflicts_with_all = ["header", "refresh", "min_valid", "uses", "wait"])]
+    pub(crate) dry_run: bool,
 }
 
 #[derive(clap::Args, Debug)]

@@ -71,6 +71,8 @@ pub(crate) fn parse(arguments: &[OsString]) -> Option<(Global, GetArgs)> {
         method: None,
         url: None,
         nonce: None,
+        // For people, who have the time for clap.
+        dry_run: false,
     };
     Some((global, get))
 }

@@ -4,15 +4,20 @@ use std::mem::ManuallyDrop;
 use std::time::Duration;
 
 use serde::ser::{SerializeMap, Serializer};
+use tokctl_client::proto::request::DryRun;
 use tokctl_client::proto::time::Spoken;
 use tokctl_client::proto::{Failure, Kind};
-use tokctl_client::{DpopFor, GetOptions, ProfileName, Secret, Token};
+use tokctl_client::{DpopFor, GetOptions, ProfileName, Request, Secret, Token};
 
 use crate::args::GetArgs;
+use crate::cmd::dry_run;
 use crate::exit::Stop;
 use crate::session::Session;
 
 pub(crate) fn run(args: GetArgs, session: &Session) -> Result<(), Stop> {
+    if args.dry_run {
+        return dry(&args, session);
+    }
     let options = GetOptions {
         scope: args
             .scope
@@ -73,6 +78,18 @@ fn not_bound(profile: &ProfileName) -> Stop {
     let message = "the token is not bound to a key, so there is nothing to prove";
     let failure = Failure::new(Kind::Usage, message).of(profile);
     Stop::from(failure.hint(format!("run `tokctl get {profile}`, without `--dpop`")))
+}
+
+fn dry(args: &GetArgs, session: &Session) -> Result<(), Stop> {
+    let texts = |values: &[String]| values.iter().map(|value| value.clone().into()).collect();
+    let request = Request::DryRun(DryRun {
+        profile: args.profile.as_str().into(),
+        scope: texts(&args.scope),
+        audience: texts(&args.audience),
+        resource: texts(&args.resource),
+        interactive: session.can_ask(),
+    });
+    dry_run::show(&mut session.client()?, &request, session)
 }
 
 /// The token without the token.

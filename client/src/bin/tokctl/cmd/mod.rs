@@ -3,6 +3,7 @@
 pub(crate) mod add;
 pub(crate) mod agent;
 mod consent;
+pub(crate) mod dry_run;
 mod edit;
 pub(crate) mod get;
 mod help;
