@@ -10,7 +10,7 @@ use crate::core::{Core, Saved};
 use crate::effect::{Credential, Effect, Kept};
 use crate::entry::Entry;
 use crate::event::{AnswerId, AttemptId, SaveId, Unread};
-use crate::lane::LaneId;
+use crate::lane::{Lane, LaneId};
 use crate::outcome::{Class, Obtained, Outcome, Reached, Trouble};
 use crate::profile::{Lanes, Source};
 
@@ -142,7 +142,9 @@ impl Core {
     pub(crate) fn read_on(&mut self, source: &Source, unread: Unread) {
         let key = self.shared(unread.key);
         let lane = LaneId::of(source, &key);
-        let is_free = self.lanes.get(&lane).is_none_or(|lane| lane.in_flight.is_none());
+        // An answer that lies there while what it held is in memory alone has been read.
+        let is_free = |lane: &Lane| lane.in_flight.is_none() && lane.unsaved.is_none();
+        let is_free = self.lanes.get(&lane).is_none_or(is_free);
         if *source != Source::Provider(Lanes::Shared) || !is_free {
             self.effects.push(Effect::Discard { answer: unread.answer });
             return;
@@ -212,8 +214,16 @@ impl Core {
         }
         let (key, credential) = (flight.key.as_ref().clone(), flight.credential);
         let tries = flight.tries.unwrap_or_default();
-        flight.step = Step::Sent;
         let subject = flight.subject_to_send(has_next);
+        // The profile that it is of may have been changed or logged out of while the intent was written.
+        let Some(subject) = self.subject_again(&profile, subject) else {
+            self.withdraw(attempt);
+            self.land(attempt);
+            return;
+        };
+        if let Some(flight) = self.flights.get_mut(&attempt) {
+            flight.step = Step::Sent;
+        }
         self.set_tries(&profile, worth, tries);
         self.effects.push(Effect::Send { attempt, key, credential, subject });
     }

@@ -167,7 +167,7 @@ impl Core {
         }
     }
 
-    /// What an attempt presents with another client secret; `None` when that has ended meanwhile.
+    /// What an attempt presents that had its subject a moment ago; `None` when that is gone by now.
     pub(crate) fn subject_again(
         &self,
         name: &ProfileName,
@@ -446,6 +446,10 @@ impl Core {
             self.pump(id);
         } else if matches!(&wanted.from, From::Clients { asked, .. } if asked.is_empty()) {
             self.ask_next(id, &key);
+            // Nobody is left to be asked for this key, and somebody may be for another.
+            if !self.subjects.wanted.contains_key(id) {
+                self.pump(id);
+            }
         }
         if let Some(behind) = behind {
             self.settle_subject(&behind);

@@ -110,6 +110,9 @@ fn a_rotation_in_memory_alone_is_saved_without_the_token_that_was_forgotten() {
     let outcome = both(&story);
     story.reads(outcome);
     assert_eq!(story.saved(1, false), ["alarm acme", "1: a warned"]);
-    assert_eq!(forgets(&mut story, 2, "acme")[0], "drop a");
+    assert_eq!(forgets(&mut story, 2, "acme"), ["drop a", "2: said"]);
+    // Its answer is still in the entry, and is not read once more.
+    assert_eq!(story.get(get(3, "acme")), ["load acme"]);
+    assert_eq!(story.contains_unread("acme"), ["discard", "3: machine exit 11"]);
     assert_eq!(story.pass(seconds(2)), ["save nothing and r2"]);
 }

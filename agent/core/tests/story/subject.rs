@@ -1,7 +1,7 @@
 //! Tokens that are had for somebody else's.
 
 use tokctl_core::{
-    Contents, Effect, Event, Keep, Policy, Profile, Reply, RequestId, Source, Subject,
+    Changed, Contents, Effect, Event, Keep, Policy, Profile, Reply, RequestId, Source, Subject,
 };
 use tokctl_proto::{Failure, Kind, Secret};
 
@@ -131,6 +131,20 @@ fn a_refresh_token_is_presented_when_the_subject_is_there_and_no_sooner() {
     assert_eq!(story.reads(tokctl_core::Outcome::Tokens(fresh)), ["save b"]);
     assert_eq!(story.saved(1, true), ["intend acme 1"]);
     assert_eq!(story.writes(true), ["send 2 acme for b"]);
+}
+
+#[test]
+fn a_subject_that_is_forgotten_while_the_intent_is_written_is_not_presented() {
+    let mut story = exchange(SHARED, PER_KEY);
+    story.get(get(1, "base"));
+    story.answers(1, "b", Some(3600));
+    story.saved(1, true);
+    story.quiet = false;
+    assert_eq!(story.get(get(2, "acme")), ["intend acme 1"]);
+    let forget = vec![name("base")];
+    story.tell(Event::Changed(Changed { forget, ..Changed::default() }));
+    assert_eq!(story.writes(true), ["withdraw to 0", "load base"]);
+    assert_eq!(story.loaded("base", &[]), ["send 2 base"]);
 }
 
 #[test]
@@ -345,6 +359,23 @@ fn what_stands_on_a_callers_token_needs_a_caller_too() {
     };
     assert_eq!(told.message, "the subject `base`: no such variable");
     assert_eq!(told.profile, Some(name("acme")));
+}
+
+#[test]
+fn whoever_waits_for_another_key_of_the_lane_is_asked_when_all_of_the_first_have_left() {
+    let mut story = Teller::open(&[("acme", SHARED), ("base", SHARED)]);
+    presents(&mut story, "acme", of("base"));
+    presents(&mut story, "base", Some(Box::new(Subject::Caller)));
+    read(&mut story, "acme");
+    read(&mut story, "base");
+    let short = |request, of| tokctl_core::Get { timeout: seconds(1), ..get(request, of) };
+    assert_eq!(story.get(short(1, "acme")), ["ask 1 for the subject of base"]);
+    assert_eq!(story.get(short(2, "base")), none());
+    assert_eq!(story.get(get(3, "base:read")), none());
+    let lines = story.pass(seconds(1));
+    let (told, asked) =
+        (["1: timeout exit 7", "2: timeout exit 7"], "ask 3 for the subject of base");
+    assert_eq!(lines, [told.as_slice(), &[asked]].concat());
 }
 
 #[test]
