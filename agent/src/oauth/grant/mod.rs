@@ -107,6 +107,9 @@ pub fn request(
     presented: Option<&Secret>,
 ) -> Result<HttpRequest, Failure> {
     match (grant, presented) {
+        (grant, Some(presented)) if grant.is_login() => {
+            refresh_token::renewal(client, endpoint, key, held, presented)
+        }
         (grant, Some(presented)) if grant.has_refresh_token() => {
             refresh_token::request(client, endpoint, key, held, presented)
         }

@@ -1,8 +1,10 @@
 //! The refresh token grant (RFC 6749 section 6): the request.
 //!
-//! Scope is named only where a caller or the profile names one: absent, it is what was granted. A
-//! provider may revoke every token of the family when it sees the same refresh token twice, so
+//! Scope is named only where a caller or the profile names one, and after a login where a caller does:
+//! absent, it is what was granted. A provider may revoke every token of the family when it sees the same refresh token twice, so
 //! whoever sends this sends it once; nothing here knows whether it was sent before.
+
+use std::collections::BTreeSet;
 
 use tokctl_proto::{Failure, Secret, TokenKey};
 
@@ -26,6 +28,20 @@ pub fn request(
     let grant = "refresh_token";
     let ask = Ask { grant, grant_type: grant, presented: &presented, is_agreed: false };
     token_request::make(&ask, client, endpoint, key, held)
+}
+
+/// The same for a refresh token that a login brought: what the person agreed to then may be less than the profile asks
+/// for, and to name more than that is refused (section 6). What a caller names is named all the same.
+pub fn renewal(
+    client: &Client,
+    endpoint: &Endpoint,
+    key: &TokenKey,
+    held: Held<'_>,
+    refresh_token: &Secret,
+) -> Result<HttpRequest, Failure> {
+    let (scope, audience) = (BTreeSet::new(), BTreeSet::new());
+    let silent = Client { scope, audience, ..client.clone() };
+    request(&silent, endpoint, key, held, refresh_token)
 }
 
 #[cfg(test)]
@@ -87,6 +103,22 @@ mod tests {
         ] {
             let body = body(client, ClientAuth::Basic, &key(asked));
             assert_eq!(body.split_once("&scope=").map(|(_, scope)| scope), scope, "{body}");
+        }
+    }
+
+    #[test]
+    fn what_a_login_has_settled_is_not_asked_for_again() {
+        let client = Client { audience: ["aud".to_owned()].into(), ..client() };
+        let endpoint = Endpoint::configured(
+            url(),
+            &Client { client_auth: Some(ClientAuth::None), ..client.clone() },
+        );
+        let (secrets, presented) = (BTreeMap::new(), Secret::new("r".into()));
+        for (asked, scope) in [(&[][..], ""), (&["x"], "&scope=x")] {
+            let held = Held::only(&secrets);
+            let made = renewal(&client, &endpoint, &key(asked), held, &presented).unwrap();
+            let expected = "client_id=cc&grant_type=refresh_token&refresh_token=r";
+            assert_eq!(made.body.expose(), format!("{expected}{scope}"));
         }
     }
 
