@@ -1,0 +1,115 @@
+//! A client proved by the certificate on its connection (RFC 8705), by one that an authority has signed and by one that
+//! nobody has, at a provider that asks for certificates at its aliases alone.
+
+use std::fs;
+
+use serde_json::{Value, json};
+use tokctl_tests::Home;
+use tokctl_tests::ca::{Leaf, PrivateCa};
+use tokctl_tests::http::Call;
+use tokctl_tests::idp::{Client, Idp, Settings};
+
+fn provider(ca: &PrivateCa) -> Idp {
+    let leaf = ca.leaf(&["127.0.0.1"]).unwrap();
+    let settings = Settings { tls: Some(leaf), client_ca: Some(ca.file()), ..Settings::default() };
+    Idp::start_with(&settings)
+}
+
+/// Adds a client's profile with a certificate and its key.
+#[track_caller]
+fn add(home: &Home, idp: &Idp, ca: &PrivateCa, client: &Client, leaf: &Leaf) {
+    home.tokctl(["add", "acme", "--grant", "client_credentials", "--client-id", &client.id])
+        .args(["--issuer", idp.issuer(), "--scope", "api", "--client-auth", "tls", "--ca-file"])
+        .arg(ca.file())
+        .run()
+        .ok();
+    store(home, leaf);
+}
+
+#[track_caller]
+fn store(home: &Home, leaf: &Leaf) {
+    for (name, path) in [("tls_certificate", &leaf.certificate), ("tls_key", &leaf.key)] {
+        let file = home.secret_file(name, &fs::read_to_string(path).unwrap());
+        home.tokctl(["set-secret", "acme", "--name", name, "--secret-file"]).arg(file).run().ok();
+    }
+}
+
+#[track_caller]
+fn called(idp: &Idp, token: &str, shown: Option<&Leaf>) -> (u16, Value) {
+    let call = Call::get(idp.mtls_api()).header("authorization", &format!("Bearer {token}"));
+    let call = match shown {
+        Some(leaf) => call.identity(leaf),
+        None => call,
+    };
+    call.send().and_then(|reply| reply.json()).unwrap()
+}
+
+#[test]
+fn a_certificate_proves_its_client_and_its_tokens_are_bound_to_it() {
+    let ca = PrivateCa::new().unwrap();
+    for by_authority in [true, false] {
+        let (home, idp) = (Home::new().init_bare(), provider(&ca));
+        let (leaf, metadata) = match by_authority {
+            true => (
+                ca.client("client.example").unwrap(),
+                json!({
+                    "token_endpoint_auth_method": "tls_client_auth",
+                    "tls_client_auth_san_dns": "client.example",
+                }),
+            ),
+            false => {
+                let leaf = ca.self_signed_client("client.example").unwrap();
+                let certificate = fs::read_to_string(&leaf.certificate).unwrap();
+                let method = "self_signed_tls_client_auth";
+                let metadata =
+                    json!({ "token_endpoint_auth_method": method, "certificate": certificate });
+                (leaf, metadata)
+            }
+        };
+        let mut metadata = metadata;
+        metadata["machine"] = true.into();
+        metadata["tls_client_certificate_bound_access_tokens"] = true.into();
+        let client = idp.register(&metadata);
+        add(&home, &idp, &ca, &client, &leaf);
+        let token = home.get("acme");
+        let [request] = &idp.token_requests()[..] else { panic!("one request") };
+        assert_eq!((&request["client"], &request["basic"]), (&json!(client.id), &json!(false)));
+        assert!(!request["certificate"].is_null(), "{request}");
+
+        let (status, body) = called(&idp, &token, Some(&leaf));
+        assert_eq!((status, body["bound_to"].as_str()), (200, Some("certificate")), "{body}");
+        assert_eq!(called(&idp, &token, None).0, 401);
+    }
+}
+
+#[test]
+fn a_certificate_that_is_missing_or_wrong_says_what_to_store() {
+    let ca = PrivateCa::new().unwrap();
+    let (home, idp) = (Home::new().init_bare(), provider(&ca));
+    let leaf = ca.client("client.example").unwrap();
+    let client = idp.register(&json!({
+        "machine": true,
+        "token_endpoint_auth_method": "tls_client_auth",
+        "tls_client_auth_san_dns": "client.example",
+    }));
+    home.tokctl(["add", "acme", "--grant", "client_credentials", "--client-id", &client.id])
+        .args(["--issuer", idp.issuer(), "--scope", "api", "--client-auth", "tls", "--ca-file"])
+        .arg(ca.file())
+        .run()
+        .ok();
+    home.tokctl(["get", "acme"]).run().fails(
+        5,
+        &["no secret `tls_certificate` is stored", "tokctl set-secret acme --name tls_certificate"],
+    );
+    // A key that is another's is seen here, a name that is another's is the provider's to see.
+    let other = ca.client("other.example").unwrap();
+    store(&home, &Leaf { key: other.key.clone(), ..leaf });
+    home.tokctl(["get", "acme"])
+        .run()
+        .fails(5, &["cannot use the stored certificate and its key", "--name tls_key"]);
+    assert_eq!(idp.token_requests().len(), 0);
+    store(&home, &other);
+    home.tokctl(["get", "acme"])
+        .run()
+        .fails(6, &["invalid_client", "tokctl set-secret acme --name tls_certificate"]);
+}
