@@ -117,7 +117,10 @@ pub(super) fn store(
     let said = Changed::said(format!("added {name}{}", secret_of_new(worker, planned, &pin)));
     Ok(match stored {
         Some(stored) => {
-            Changed { live: Some(live), warnings: stored.warnings, entries: vec![name], ..said }
+            // What was obtained for the old one may be somebody else's.
+            let forget = if replace { vec![name.clone()] } else { Vec::new() };
+            let entries = vec![name];
+            Changed { live: Some(live), warnings: stored.warnings, entries, forget, ..said }
         }
         None => Changed { live: Some(live), ..said },
     })
