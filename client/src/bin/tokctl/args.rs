@@ -221,7 +221,8 @@ pub(crate) struct GetArgs {
     #[arg(long, value_name = "URL", requires = "dpop")]
     pub(crate) url: Option<String>,
     /// The DPoP-Nonce that its server sent last
-    #[arg(long, value_name = "NONCE", requires = "dpop")]
+    // Base64url text, which may begin with a hyphen.
+    #[arg(long, value_name = "NONCE", requires = "dpop", allow_hyphen_values = true)]
     pub(crate) nonce: Option<String>,
     /// Print the requests that would be sent for a new token, without secrets, and send none
     #[arg(long, conflicts_with_all = ["header", "refresh", "min_valid", "uses", "wait"])]
