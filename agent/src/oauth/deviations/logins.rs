@@ -29,8 +29,8 @@ const LOGINS: &[Login] = &[
              {\"client_id\":\"c1\",\"client_secret\":\"s3\",\"code\":\"c1\",\"code_verifier\":\"v1\",\
              \"grant_type\":\"authorization_code\",\"redirect_uri\":\"http://localhost:8642/\"}",
         refreshed: "POST https://auth.atlassian.com/oauth/token\n\
-             {\"audience\":\"api.atlassian.com\",\"client_id\":\"c1\",\"client_secret\":\"s3\",\
-             \"grant_type\":\"refresh_token\",\"refresh_token\":\"r1\",\"scope\":\"offline_access read:jira-work\"}",
+             {\"client_id\":\"c1\",\"client_secret\":\"s3\",\
+             \"grant_type\":\"refresh_token\",\"refresh_token\":\"r1\"}",
         reply: r#"{"access_token":"eyJ0","expires_in":3600,"token_type":"Bearer","refresh_token":"r2","scope":"offline_access read:jira-work"}"#,
         read: "eyJ0 Bearer 3600s scope=offline_access read:jira-work refresh=r2",
     },
@@ -53,7 +53,7 @@ const LOGINS: &[Login] = &[
         with_code: "POST https://discord.com/api/oauth2/token\nAuthorization: Basic YzE6czM=\n\
              code=c1&code_verifier=v1&grant_type=authorization_code&redirect_uri=http%3A%2F%2Flocalhost%3A8642%2F",
         refreshed: "POST https://discord.com/api/oauth2/token\nAuthorization: Basic YzE6czM=\n\
-             grant_type=refresh_token&refresh_token=r1&scope=identify",
+             grant_type=refresh_token&refresh_token=r1",
         reply: r#"{"access_token":"6qrZ","token_type":"Bearer","expires_in":604800,"refresh_token":"D43f","scope":"identify"}"#,
         read: "6qrZ Bearer 604800s scope=identify refresh=D43f",
     },
@@ -78,7 +78,7 @@ const LOGINS: &[Login] = &[
         with_code: "POST https://github.com/login/oauth/access_token\n\
              client_id=c1&device_code=c1&grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Adevice_code",
         refreshed: "POST https://github.com/login/oauth/access_token\n\
-             client_id=c1&grant_type=refresh_token&refresh_token=r1&scope=gist+repo",
+             client_id=c1&grant_type=refresh_token&refresh_token=r1",
         reply: r#"{"access_token":"gho_16C7","token_type":"bearer","scope":"repo,gist"}"#,
         read: "gho_16C7 bearer no end scope=repo gist",
     },
@@ -90,7 +90,7 @@ const LOGINS: &[Login] = &[
              client_id=c1&code=c1&code_verifier=v1&grant_type=authorization_code\
              &redirect_uri=http%3A%2F%2F127.0.0.1%3A8642%2F",
         refreshed: "POST https://gitlab.com/oauth/token\n\
-             client_id=c1&grant_type=refresh_token&refresh_token=r1&scope=read_api",
+             client_id=c1&grant_type=refresh_token&refresh_token=r1",
         reply: r#"{"access_token":"de67","token_type":"bearer","expires_in":7200,"refresh_token":"8257","created_at":1607635748}"#,
         read: "de67 bearer 7200s refresh=8257 {\"created_at\":1607635748}",
     },
@@ -105,8 +105,7 @@ const LOGINS: &[Login] = &[
              client_id=c1&client_secret=s3&code=c1&code_verifier=v1&grant_type=authorization_code\
              &redirect_uri=http%3A%2F%2F127.0.0.1%2F",
         refreshed: "POST https://accounts.google.com/oauth/token\n\
-             client_id=c1&client_secret=s3&grant_type=refresh_token&refresh_token=r1\
-             &scope=https%3A%2F%2Fwww.googleapis.com%2Fauth%2Fdrive.readonly",
+             client_id=c1&client_secret=s3&grant_type=refresh_token&refresh_token=r1",
         reply: r#"{"access_token":"1/fFAG","expires_in":3920,"token_type":"Bearer","scope":"https://www.googleapis.com/auth/drive.readonly","refresh_token":"1//xEo","refresh_token_expires_in":604799}"#,
         read: "1/fFAG Bearer 3920s scope=https://www.googleapis.com/auth/drive.readonly refresh=1//xEo for 604799s {\"refresh_token_expires_in\":604799}",
     },
@@ -118,7 +117,7 @@ const LOGINS: &[Login] = &[
              client_id=c1&code=c1&code_verifier=v1&grant_type=authorization_code\
              &redirect_uri=http%3A%2F%2Flocalhost%3A8642%2F",
         refreshed: "POST https://api.linear.app/oauth/token\n\
-             client_id=c1&grant_type=refresh_token&refresh_token=r1&scope=read%2Cwrite",
+             client_id=c1&grant_type=refresh_token&refresh_token=r1",
         reply: r#"{"access_token":"lin_oauth_1","token_type":"Bearer","expires_in":86399,"scope":"read write","refresh_token":"lin_refresh_2"}"#,
         read: "lin_oauth_1 Bearer 86399s scope=read write refresh=lin_refresh_2",
     },
@@ -132,7 +131,7 @@ const LOGINS: &[Login] = &[
         with_code: "POST https://login.microsoftonline.com/common/oauth2/v2.0/token\n\
              client_id=c1&code=c1&code_verifier=v1&grant_type=authorization_code&redirect_uri=http%3A%2F%2Flocalhost",
         refreshed: "POST https://login.microsoftonline.com/common/oauth2/v2.0/token\n\
-             client_id=c1&grant_type=refresh_token&refresh_token=r1&scope=User.Read+offline_access",
+             client_id=c1&grant_type=refresh_token&refresh_token=r1",
         reply: r#"{"token_type":"Bearer","scope":"User.Read","expires_in":4371,"ext_expires_in":4371,"access_token":"eyJ0","refresh_token":"0.AX"}"#,
         read: "eyJ0 Bearer 4371s scope=User.Read refresh=0.AX {\"ext_expires_in\":4371}",
     },
@@ -157,7 +156,7 @@ const LOGINS: &[Login] = &[
         with_code: "POST https://www.reddit.com/api/v1/access_token\nAuthorization: Basic YzE6czM=\n\
              code=c1&code_verifier=v1&grant_type=authorization_code&redirect_uri=http%3A%2F%2Flocalhost%3A8642%2F",
         refreshed: "POST https://www.reddit.com/api/v1/access_token\nAuthorization: Basic YzE6czM=\n\
-             grant_type=refresh_token&refresh_token=r1&scope=identity+read",
+             grant_type=refresh_token&refresh_token=r1",
         reply: r#"{"access_token":"eyJ0","token_type":"bearer","expires_in":86400,"scope":"identity read","refresh_token":"r2"}"#,
         read: "eyJ0 bearer 86400s scope=identity read refresh=r2",
     },
@@ -171,7 +170,7 @@ const LOGINS: &[Login] = &[
              client_id=c1&code=c1&code_verifier=v1&grant_type=authorization_code\
              &redirect_uri=http%3A%2F%2Flocalhost%3A8642%2F",
         refreshed: "POST https://login.salesforce.com/services/oauth2/token\n\
-             client_id=c1&grant_type=refresh_token&refresh_token=r1&scope=api+refresh_token",
+             client_id=c1&grant_type=refresh_token&refresh_token=r1",
         reply: r#"{"access_token":"00D!AQ","refresh_token":"5Aep","instance_url":"https://acme.my.salesforce.com","id":"https://login.salesforce.com/id/1/2","token_type":"Bearer","issued_at":"1558553873237","signature":"d/Sx","scope":"api refresh_token"}"#,
         read: "00D!AQ Bearer 3600s scope=api refresh_token refresh=5Aep {\"id\":\"https://login.salesforce.com/id/1/2\",\"instance_url\":\"https://acme.my.salesforce.com\",\"issued_at\":\"1558553873237\",\"signature\":\"d/Sx\"}",
     },
@@ -185,7 +184,7 @@ const LOGINS: &[Login] = &[
              client_id=c1&code=c1&code_verifier=v1&grant_type=authorization_code\
              &redirect_uri=http%3A%2F%2Flocalhost%3A8642%2F",
         refreshed: "POST https://slack.com/api/oauth.v2.access\n\
-             client_id=c1&grant_type=refresh_token&refresh_token=r1&user_scope=channels%3Aread%2Cchat%3Awrite",
+             client_id=c1&grant_type=refresh_token&refresh_token=r1",
         reply: r#"{"ok":true,"app_id":"A0KRD7HC3","authed_user":{"id":"U1234","scope":"channels:read,chat:write","access_token":"xoxe.xoxp-1","token_type":"user","expires_in":43200,"refresh_token":"xoxe-1"},"team":{"id":"T9TK3CUKW"},"enterprise":null}"#,
         read: "xoxe.xoxp-1 user 43200s scope=channels:read chat:write refresh=xoxe-1 {\"app_id\":\"A0KRD7HC3\",\"enterprise\":null,\"ok\":true,\"team\":{\"id\":\"T9TK3CUKW\"}}",
     },
@@ -208,7 +207,7 @@ const LOGINS: &[Login] = &[
              client_id=c1&client_secret=s3&code=c1&code_verifier=v1&grant_type=authorization_code\
              &redirect_uri=http%3A%2F%2Flocalhost%3A8642%2F",
         refreshed: "POST https://id.twitch.tv/oauth2/token\n\
-             client_id=c1&client_secret=s3&grant_type=refresh_token&refresh_token=r1&scope=chat%3Aedit",
+             client_id=c1&client_secret=s3&grant_type=refresh_token&refresh_token=r1",
         reply: r#"{"access_token":"rfx2","expires_in":14124,"refresh_token":"5b93","scope":["channel:moderate","chat:edit"],"token_type":"bearer"}"#,
         read: "rfx2 bearer 14124s scope=channel:moderate chat:edit refresh=5b93",
     },
