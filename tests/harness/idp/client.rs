@@ -18,7 +18,7 @@ impl Idp {
     /// tokens `rt` (each use burns the token), `rt-third` (every third does), `rt-none`,
     /// or `rt-openid` (as `rt`, for client programs that insist on the scope `openid`). People log in
     /// at `native` (without a secret), `web` (with one), `par` (it must push its requests) and `dpop`
-    /// (its tokens are bound to a key): each takes any port of 127.0.0.1, [::1] or localhost, with the
+    /// (its tokens are bound to a key): each takes any port of 127.0.0.1, `[::1]` or localhost, with the
     /// path `/`, `/cb` or `/callback`, and device codes too.
     #[track_caller]
     pub fn client(&self, name: &str) -> Client {

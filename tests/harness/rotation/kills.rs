@@ -10,8 +10,10 @@ use crate::trace::{Order, Traced};
 /// Tokens that outlive the run: only a forced refresh asks the provider.
 const TOKEN_TTL: Duration = Duration::from_secs(6 * 3600);
 
-/// Stops at the end of a refresh that are tried one by one where no kill before has hit them.
+/// Kills beyond those that were asked for, where none of them has met the end of a refresh.
 const MORE_KILLS_MAX: u64 = 100;
+/// Stops between two of them before the provider has done its part.
+const STRIDE: u64 = 16;
 
 /// What came of them.
 #[derive(Clone, Debug, Default)]
@@ -64,16 +66,19 @@ impl Kills {
         kills
     }
 
-    /// Goes on from the last stop backwards until a burnt token was recovered: on a busy machine a refresh takes
-    /// fewer or more stops than those that were counted, and few kills may all miss the end.
+    /// Goes on until a burnt token was recovered: on a busy machine a refresh takes fewer or more stops than those
+    /// that were counted, and few kills may all come too early. Later ones meet the end, wherever it is now.
     #[track_caller]
     fn until_both_ways_were_seen(&mut self, rotating: &mut Rotating) {
-        let from_last = (0..self.stops.min(MORE_KILLS_MAX)).map(|back| self.stops - back);
-        for at in from_last.collect::<Vec<_>>() {
+        let mut at = self.stops - self.stops / 8;
+        for _ in 0..MORE_KILLS_MAX {
             if self.recovered > 0 {
                 return;
             }
+            let committed = self.committed;
             self.one(rotating, at);
+            // Past the provider's commit the way is short.
+            at += if self.committed > committed { 1 } else { STRIDE };
         }
     }
 
