@@ -62,8 +62,20 @@ impl Errors {
                 }
             }
         }
+        errors.until_the_disk_was_named(&mut rotating, &agent);
         agent.end();
         errors
+    }
+
+    /// Few failures may all meet calls that a refresh can do without, the more so as their number is not the same
+    /// each time. A disk that fails for good meets one that it cannot.
+    fn until_the_disk_was_named(&mut self, rotating: &mut Rotating, agent: &Traced) {
+        for at in 1..=self.calls {
+            if self.said > 0 {
+                return;
+            }
+            self.one(rotating, agent, Order::Fail { at, how: FAULTS[0], lasting: true });
+        }
     }
 
     fn one(&mut self, rotating: &mut Rotating, agent: &Traced, order: Order) {
