@@ -62,7 +62,10 @@ fn age_opens_a_tombstone_with_the_bare_identity() {
     let (line, json) = plain.split_once('\n').unwrap();
     assert!(line.starts_with("tokctl-tombstone 1 ") && line.len() == 19 + 64, "{line}");
     let json: serde_json::Value = serde_json::from_str(json).unwrap();
-    assert_eq!((&json["profile"], &json["tokens"][0]["token"]), (&"acme".into(), &"r1".into()));
+    assert_eq!(
+        (&json["profile"], &json["tokens"][0]["token"]),
+        (&"acme".into(), &"refresh-1".into())
+    );
 }
 
 #[test]

@@ -10,7 +10,7 @@ pub(super) fn tombstone() -> Tombstone {
     let mut tombstone = Tombstone::new(name("acme"), NOW, "# settings\n".to_owned());
     tombstone.secrets.insert("client_secret".to_owned(), secret("s3cret"));
     let hint = "refresh_token".to_owned();
-    tombstone.tokens.push(Buried { hint, token: secret("r1"), expires_at: None });
+    tombstone.tokens.push(Buried { hint, token: secret("refresh-1"), expires_at: None });
     tombstone
 }
 
@@ -38,7 +38,7 @@ fn a_tombstone_is_kept_until_it_is_removed() {
     fs::copy(path(&bench, id), bench.vault.path().join("tombstones/copy of.age")).unwrap();
     assert_eq!(bench.vault.tombstones().unwrap(), [id]);
     let read = bench.vault.read_tombstone(&bench.keys, id).unwrap().unwrap();
-    assert_eq!((read.profile, read.tokens[0].token.expose()), (name("acme"), "r1"));
+    assert_eq!((read.profile, read.tokens[0].token.expose()), (name("acme"), "refresh-1"));
     assert!(bench.vault.remove_tombstone(id).unwrap());
     assert!(!bench.vault.remove_tombstone(id).unwrap());
     assert!(bench.vault.tombstones().unwrap().is_empty());
@@ -52,7 +52,7 @@ fn its_file_is_its_owners_alone_and_shows_nothing() {
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!((mode(&path), mode(path.parent().unwrap())), (0o600, 0o700));
     let bytes = fs::read(&path).unwrap();
-    for shown in ["acme", "s3cret", "r1"] {
+    for shown in ["acme", "s3cret", "refresh-1"] {
         assert!(!bytes.windows(shown.len()).any(|part| part == shown.as_bytes()), "{shown}");
     }
 }
