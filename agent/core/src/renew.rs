@@ -185,7 +185,7 @@ impl Core {
     /// `is_forced`: a person insists, whatever may come of it.
     pub(crate) fn refuse_to_present(&self, id: &LaneId, is_forced: bool) -> Option<Failure> {
         let name = id.profile();
-        let is_login = self.profiles.get(name).is_some_and(|profile| is_login(profile.grant));
+        let is_login = self.is_login(name);
         let remedy = || match is_login {
             true => format!("run `tokctl login {name}`"),
             false => format!("run `tokctl set-secret {name} --name refresh_token`"),
@@ -211,11 +211,17 @@ impl Core {
         (is_lost && !is_forced).then(|| {
             let message = "the provider's answers to the last two renewals were lost: \
                            the refresh token may have been spent";
+            let anew = if is_login { format!("`tokctl login {name}` gets another; ") } else { String::new() };
             Failure::new(Kind::LoginRequired, message).of(name).hint(format!(
-                "`tokctl refresh {name}` presents it once more; `tokctl set {name} rotation=none` says \
-                 that this provider never replaces it"
+                "{anew}`tokctl refresh {name}` presents it once more; `tokctl set {name} rotation=none` \
+                 says that this provider never replaces it"
             ))
         })
+    }
+
+    /// Whether a person can log in to it, rather than store a secret.
+    pub(crate) fn is_login(&self, name: &ProfileName) -> bool {
+        self.profiles.get(name).is_some_and(|profile| is_login(profile.grant))
     }
 
     pub(crate) fn facts_mut(&mut self, name: &ProfileName) -> Option<&mut Facts> {

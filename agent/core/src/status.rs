@@ -15,6 +15,7 @@ use crate::pool::Standing;
 use crate::profile::{Keep, Pool, Profile, Source};
 
 const CLIENT_SECRET: &str = "client_secret";
+const REFRESH_TOKEN: &str = "refresh_token";
 /// Secrets are warned about so long before they end: a person may be on holiday.
 const ENDING_WITHIN: Duration = Duration::from_secs(14 * 86_400);
 /// Clocks that differ by more break assertions and JWTs.
@@ -206,6 +207,16 @@ impl Core {
         pool.members.iter().enumerate().map(member).collect()
     }
 
+    /// What puts an end to a secret's end.
+    fn remedy(&self, name: &ProfileName, secret: &str, has_next: bool) -> String {
+        match secret {
+            CLIENT_SECRET if has_next => "its successor is stored".to_owned(),
+            CLIENT_SECRET | NEXT_CLIENT_SECRET => format!("run `tokctl set-secret {name} --next`"),
+            REFRESH_TOKEN if self.is_login(name) => format!("run `tokctl login {name}`"),
+            _ => format!("run `tokctl set-secret {name} --name {secret}`"),
+        }
+    }
+
     /// What a person should see to before it becomes an error.
     fn warnings(&self, now: Now, name: &ProfileName, lane: &LaneId) -> Vec<String> {
         let mut warnings = Vec::new();
@@ -214,11 +225,11 @@ impl Core {
         }
         if let Some(facts) = self.facts(name) {
             let refresh = facts.refresh.as_ref().filter(|token| !token.is_dead);
-            let ends = refresh
-                .and_then(|token| token.expires_at)
-                .map(|at| ("refresh_token".to_owned(), at));
+            let ends =
+                refresh.and_then(|token| token.expires_at).map(|at| (REFRESH_TOKEN.to_owned(), at));
             for (secret, at) in facts.expiring.iter().cloned().chain(ends) {
-                warnings.extend(ending(now, name, &secret, at, facts.has_next));
+                let remedy = self.remedy(name, &secret, facts.has_next);
+                warnings.extend(ending(now, &secret, at, &remedy));
             }
             let is_asking = self.lanes.get(lane).is_some_and(|lane| lane.in_flight.is_some());
             if refresh.is_some() && !is_asking && self.is_in_doubt(lane) {
@@ -315,23 +326,12 @@ fn pool_next(now: Now, members: &[MemberStatus]) -> String {
     }
 }
 
-/// A secret that has ended or will soon.
-fn ending(
-    now: Now,
-    name: &ProfileName,
-    secret: &str,
-    at: WallMs,
-    has_next: bool,
-) -> Option<String> {
-    let hint = match secret {
-        CLIENT_SECRET if has_next => "its successor is stored".to_owned(),
-        CLIENT_SECRET | NEXT_CLIENT_SECRET => format!("run `tokctl set-secret {name} --next`"),
-        _ => format!("run `tokctl set-secret {name} --name {secret}`"),
-    };
+/// A secret that has ended or will soon, and what to do about it.
+fn ending(now: Now, secret: &str, at: WallMs, remedy: &str) -> Option<String> {
     match at.since(now.wall) {
-        Duration::ZERO => Some(format!("the {secret} has ended: {hint}")),
+        Duration::ZERO => Some(format!("the {secret} has ended: {remedy}")),
         left if left <= ENDING_WITHIN => {
-            Some(format!("the {secret} ends in {}: {hint}", Spoken(left)))
+            Some(format!("the {secret} ends in {}: {remedy}", Spoken(left)))
         }
         _ => None,
     }

@@ -104,3 +104,22 @@ fn whoever_presents_the_token_of_a_login_waits_for_it_too() {
     assert_eq!(story.loaded("acme", &[]), ["send 1 acme"]);
     assert_eq!(story.answers(1, "a", Some(3600)), ["save a", "send 2 base for a"]);
 }
+
+#[test]
+fn whoever_logged_in_is_told_to_do_so_again_and_not_to_store_a_refresh_token() {
+    for (grant, remedy) in [
+        ("device_code", "run `tokctl login acme`"),
+        ("refresh_token", "run `tokctl set-secret acme --name refresh_token`"),
+    ] {
+        let mut story = Teller::open(&[("acme", SHARED)]);
+        let acme = Profile { grant, ..story.profile("acme") };
+        story.edited("acme", acme);
+        story.secret_set("acme");
+        story.get(get(1, "acme"));
+        let ends = story.now.wall.plus(seconds(86_400));
+        let refresh = RefreshToken { expires_at: Some(ends), ..standing(story.now) };
+        story.contains("acme", Contents { refresh: Some(refresh), ..Contents::default() });
+        let warnings = story.core.statuses(story.now).remove(0).warnings;
+        assert_eq!(warnings, [format!("the refresh_token ends in 1d: {remedy}")]);
+    }
+}
