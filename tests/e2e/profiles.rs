@@ -1,5 +1,6 @@
 //! The life of a profile: list, show, set, rename, remove, and what becomes of its secret.
 
+use tokctl_tests::http::free_port;
 use tokctl_tests::{Home, Provider};
 
 #[test]
@@ -104,6 +105,12 @@ fn an_issuer_that_is_misspelt_is_mended_in_the_words_of_each_command() {
         .args(["--issuer", &other])
         .run()
         .fails(10, &["of another issuer", "`--issuer`", "`--token-endpoint URL`"]);
+    // Nothing is said of its spelling where nobody has read it.
+    let nobody = format!("http://127.0.0.1:{}", free_port().unwrap());
+    home.add("acme", "cc", "cc-secret")
+        .args(["--issuer", &nobody])
+        .run()
+        .fails(7, &["connection refused", "can be reached", "`--token-endpoint URL`"]);
     home.add_at("acme", &provider);
     home.tokctl(["set", "acme", "token_endpoint=", &format!("issuer={misspelt}")]).run().ok();
     let secret = home.secret_file("again", "cc-secret");

@@ -116,11 +116,18 @@ fn without_metadata(undiscovered: Undiscovered, profile: &ProfileName, during: D
     let answered = undiscovered.answered;
     let failure = undiscovered.trouble_of(profile).failure;
     match (during, &failure.hint) {
-        (During::Add, hint) if answered || hint.is_none() => failure.hint(
+        (During::Add, _) if answered => failure.hint(
             "give `--issuer` exactly as the provider spells it, or `--token-endpoint URL` in its \
              place, which needs no metadata",
         ),
-        (During::SetSecret, None) => failure.hint(other_issuer(profile)),
+        (During::Add, None) => failure.hint(
+            "see that the host of `--issuer` is right and can be reached; `--token-endpoint URL` in its \
+             place needs no metadata",
+        ),
+        (During::SetSecret, None) if answered => failure.hint(other_issuer(profile)),
+        (During::SetSecret, None) => {
+            failure.hint("run it again when the provider can be reached: nothing was stored")
+        }
         _ => failure,
     }
 }
