@@ -2,7 +2,9 @@
 //!
 //! A set is good for ten minutes. After that it is fetched again when it is needed, and while that
 //! fails the old one stays, for a day. A token that none of its keys has signed has it fetched at
-//! once, but no provider is asked twice within a minute, whatever tokens it hands out.
+//! once, however new it is: a provider may replace its keys at any moment. The next such token is
+//! heeded a minute later at the earliest, so forged ones make nobody ask again and again; nor is a
+//! provider that gave no keys asked again before.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -22,7 +24,8 @@ use crate::shell::http::Http;
 const FRESH: Duration = Duration::from_secs(600);
 /// Keys that were withdrawn are believed no longer than this.
 const AGE_MAX: Duration = Duration::from_secs(24 * 3600);
-/// However many tokens come with keys that nobody knows.
+/// Between two looks for the sake of tokens whose keys nobody knows, however many there are, and after
+/// a look that failed.
 const SPACING: Duration = Duration::from_secs(60);
 /// Sets kept at a time: more providers than anybody has.
 const SETS_MAX: usize = 64;
@@ -42,6 +45,10 @@ struct Set {
     jwks: Option<Arc<Jwks>>,
     fetched_at: WallMs,
     asked_at: WallMs,
+    /// The last look that failed, unless one has succeeded since.
+    failed_at: Option<WallMs>,
+    /// The last look for the sake of a token that none of the keys had signed.
+    looked_again_at: Option<WallMs>,
 }
 
 /// What the keys are needed for.
@@ -71,25 +78,22 @@ impl KeyCache {
         }
         let held = known.as_ref().filter(|set| set.is_younger_than(AGE_MAX, now));
         let held = held.and_then(|set| set.jwks.clone());
-        if known.is_some_and(|set| set.was_asked_within(SPACING, now)) {
+        if known.as_ref().is_some_and(|set| set.rests(now, need)) {
             return held.ok_or_else(|| later(profile, jwks_uri, now));
         }
+        // One before this was long ago: a set that is old, or whose last look failed, has waited longer.
+        let looked_again_at = (need == Need::Newer).then_some(now);
         match fetch(now, http, profile, jwks_uri, network).await {
             Ok(jwks) => {
                 let jwks = Arc::new(jwks);
                 let kept = Some(Arc::clone(&jwks));
-                self.keep(key, Set { jwks: kept, fetched_at: now, asked_at: now });
+                self.keep(key, Set { jwks: kept, looked_again_at, ..Set::at(now) });
                 Ok(jwks)
             }
             Err(failure) => {
-                let mut sets = self.lock();
-                match sets.get_mut(&key) {
-                    Some(set) => set.asked_at = now,
-                    None => {
-                        drop(sets);
-                        self.keep(key, Set { jwks: None, fetched_at: now, asked_at: now });
-                    }
-                }
+                let before = self.lock().get(&key).cloned().unwrap_or_else(|| Set::at(now));
+                let failed_at = Some(now);
+                self.keep(key, Set { asked_at: now, failed_at, looked_again_at, ..before });
                 held.ok_or(failure)
             }
         }
@@ -111,18 +115,30 @@ impl KeyCache {
 }
 
 impl Set {
+    /// No keys, asked for now.
+    fn at(now: WallMs) -> Self {
+        Self { jwks: None, fetched_at: now, asked_at: now, failed_at: None, looked_again_at: None }
+    }
+
     fn will_do(&self, now: WallMs, need: Need) -> bool {
         need == Need::Any && self.is_younger_than(FRESH, now)
     }
 
     /// A clock that was set back makes a set old, not eternal.
     fn is_younger_than(&self, age: Duration, now: WallMs) -> bool {
-        (self.fetched_at..self.fetched_at.plus(age)).contains(&now)
+        is_within(age, self.fetched_at, now)
     }
 
-    fn was_asked_within(&self, spacing: Duration, now: WallMs) -> bool {
-        (self.asked_at..self.asked_at.plus(spacing)).contains(&now)
+    /// Whether the provider is not to be asked now.
+    fn rests(&self, now: WallMs, need: Need) -> bool {
+        let looked_again_at = self.looked_again_at.filter(|_| need == Need::Newer);
+        let mut looks = [self.failed_at, looked_again_at].into_iter().flatten();
+        looks.any(|look| is_within(SPACING, look, now))
     }
+}
+
+fn is_within(time: Duration, since: WallMs, now: WallMs) -> bool {
+    (since..since.plus(time)).contains(&now)
 }
 
 async fn fetch(
@@ -194,23 +210,48 @@ mod tests {
         }
     }
 
-    #[tokio::test]
-    async fn keys_are_fetched_when_they_are_old_or_do_not_fit_and_not_twice_a_minute() {
-        let provider = Provider::answering(vec![keys(1), keys(2), Answer::status(503), keys(3)]);
-        let (old, later) = (NOW.plus(FRESH), NOW.plus(FRESH + SPACING));
-        for (now, need, count, requests) in [
-            (NOW, Need::Any, Some(1), 1),
-            (WallMs(NOW.0 + 59_999), Need::Newer, Some(1), 0),
-            (WallMs(NOW.0 + 60_000), Need::Newer, Some(2), 1),
-            (WallMs(old.0 + 59_999), Need::Any, Some(2), 0),
-            // Old, and nobody has newer ones.
-            (later, Need::Any, Some(2), 1),
-            (later.plus(SPACING), Need::Any, Some(3), 1),
-        ] {
-            assert_eq!(provider.count(now, need).await, count, "{now:?}");
+    /// Asks at these times, and for each compares how many keys come and how many requests went out.
+    async fn assert_looks(provider: &Provider, looks: &[(WallMs, Need, usize, usize)]) {
+        for &(now, need, count, requests) in looks {
+            assert_eq!(provider.count(now, need).await, Some(count), "{now:?} {need:?}");
             (0..requests).for_each(|_| drop(provider.server.request()));
             provider.server.assert_idle();
         }
+    }
+
+    #[tokio::test]
+    async fn keys_are_fetched_when_they_are_old_and_a_failure_is_not_repeated_at_once() {
+        let provider = Provider::answering(vec![keys(1), keys(2), Answer::status(503), keys(3)]);
+        let old = NOW.plus(FRESH);
+        let older = old.plus(FRESH);
+        let looks = [
+            (NOW, Need::Any, 1, 1),
+            (WallMs(old.0 - 1), Need::Any, 1, 0),
+            (old, Need::Any, 2, 1),
+            // Old, and nobody has newer ones.
+            (older, Need::Any, 2, 1),
+            (WallMs(older.0 + 59_999), Need::Any, 2, 0),
+            (WallMs(older.0 + 59_999), Need::Newer, 2, 0),
+            (older.plus(SPACING), Need::Any, 3, 1),
+        ];
+        assert_looks(&provider, &looks).await;
+    }
+
+    #[tokio::test]
+    async fn a_key_that_nobody_knows_is_looked_for_at_once_and_not_twice_a_minute() {
+        let provider = Provider::answering(vec![keys(1), keys(2), Answer::status(503), keys(3)]);
+        let later = NOW.plus(SPACING);
+        let looks = [
+            (NOW, Need::Any, 1, 1),
+            // The provider has just replaced its keys.
+            (NOW, Need::Newer, 2, 1),
+            (NOW, Need::Newer, 2, 0),
+            (WallMs(NOW.0 + 59_999), Need::Newer, 2, 0),
+            (later, Need::Newer, 2, 1),
+            (WallMs(later.0 + 59_999), Need::Newer, 2, 0),
+            (later.plus(SPACING), Need::Newer, 3, 1),
+        ];
+        assert_looks(&provider, &looks).await;
     }
 
     #[tokio::test]
