@@ -152,8 +152,10 @@ impl Refusal {
     }
 }
 
+/// Whatever came, it was not this login's own code, so another login begins anew.
 fn failed(message: impl Into<String>, profile: &ProfileName) -> Failure {
-    Failure::new(Kind::ProviderFailed, message).of(profile)
+    let hint = format!("run `tokctl login {profile}` again");
+    Failure::new(Kind::ProviderFailed, message).of(profile).hint(hint)
 }
 
 /// What an error means that the provider sent the browser back with.

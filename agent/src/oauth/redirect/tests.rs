@@ -142,6 +142,8 @@ fn every_refusal_says_whose_fault_it_is() {
     ] {
         let failure = refusal.failure(&ProfileName::parse("acme").unwrap());
         assert_eq!((failure.kind, failure.message.as_str()), (kind, message));
+        // Who said no needs no advice.
+        assert_eq!(failure.hint.is_some(), kind != Kind::LoginDenied, "{message}");
     }
 }
 
