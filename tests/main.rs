@@ -46,6 +46,18 @@ mod fault {
     mod vault_setup;
 }
 
+mod oidf {
+    mod absent;
+    mod fapi;
+    mod id_token;
+    mod keys;
+    mod login;
+    mod provider;
+    mod refresh;
+    mod run;
+    mod scene;
+}
+
 mod tidy {
     mod dependencies;
     mod forgotten;

@@ -22,7 +22,7 @@ pub struct Received {
 }
 
 impl Received {
-    pub(super) fn new(message: &Message) -> Self {
+    pub fn new(message: &Message) -> Self {
         let content_type = message.header("content-type").unwrap_or_default();
         let json = content_type.starts_with("application/json");
         Self {
