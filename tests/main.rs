@@ -15,6 +15,7 @@ mod e2e {
     mod import;
     mod json_lines;
     mod jwt_bearer;
+    mod liar;
     mod login;
     mod mtls;
     mod one_agent;

@@ -12,6 +12,7 @@ pub mod http;
 pub mod idp;
 pub mod jwt;
 pub mod keys;
+pub mod liar;
 pub mod login;
 pub mod machine;
 pub mod moto;
