@@ -26,9 +26,9 @@ pub struct Preset {
     pub title: String,
     /// Where the provider documents it.
     pub source: String,
-    /// When it was compared with that, `YYYY-MM-DD`.
-    pub checked: String,
-    /// Whether a test of ours plays a provider of this shape.
+    /// When it was compared with that, `YYYY-MM-DD`; `None` where it was written from memory alone.
+    pub checked: Option<String>,
+    /// Whether it was compared, and a test of ours plays a provider of this shape.
     pub verified: bool,
     pub setup_url: String,
     /// What to click, what to register, what to copy back.
@@ -107,6 +107,18 @@ impl Preset {
         self.text("grant").unwrap_or_default()
     }
 
+    /// What to do at the provider, and how far that is to be believed.
+    pub fn setup_as_told(&self) -> Vec<String> {
+        let doubt = match &self.checked {
+            Some(_) => None,
+            None => Some(format!(
+                "This was written from memory and not compared with {}: where they differ, that page is right.",
+                self.source
+            )),
+        };
+        self.setup.iter().cloned().chain(doubt).collect()
+    }
+
     /// The names of the secrets that it takes.
     pub fn secrets(&self) -> Vec<String> {
         let name = match (self.grant(), self.text("client_auth")) {
@@ -143,6 +155,7 @@ impl Preset {
     fn read(name: &'static str, text: &str) -> Result<Self, String> {
         // What it says stands in no file that a user could look into, so its places are forgotten.
         let mut document: DocumentMut = text.parse().map_err(|error| format!("{error}"))?;
+        let checked = document.remove("checked");
         let mut take =
             |key: &str| document.remove(key).ok_or_else(|| format!("there is no `{key}`"));
         let text = |item: Item| match item.as_str() {
@@ -158,7 +171,7 @@ impl Preset {
             name,
             title: text(take("title")?)?,
             source: text(take("source")?)?,
-            checked: text(take("checked")?)?,
+            checked: checked.map(text).transpose()?,
             verified: take("verified")?.as_bool().ok_or("`verified` is no flag")?,
             setup_url: text(take("setup_url")?)?,
             setup: setup.iter().map(line).collect::<Result<_, _>>()?,

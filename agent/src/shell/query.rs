@@ -166,7 +166,7 @@ pub(super) fn presets(name: Option<&str>, reply: ReplyTo) {
             grant: preset.grant().into(),
             verified: preset.verified,
             setup_url: preset.setup_url.as_str().into(),
-            setup: preset.setup.clone(),
+            setup: preset.setup_as_told(),
             ask: preset.ask.iter().map(question).collect(),
             secrets: preset.secrets(),
         }));
