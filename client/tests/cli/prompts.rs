@@ -6,15 +6,14 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::person::{Person, scene};
-use crate::script::TOKEN;
 
-const NO_VAULT: &str = r#"> {"agent_status":{}}
+pub(crate) const NO_VAULT: &str = r#"> {"agent_status":{}}
     < {"done":{"agent":{"pid":42,"version":"0.1.0","socket":"/s","vault":"/v","state":"none","started_at":1,"profiles":0,"connections":1,"config_problem":null,"warnings":[]}}}"#;
-const NOT_THERE: &str = r#"> {"show":{"profile":"acme"}}
+pub(crate) const NOT_THERE: &str = r#"> {"show":{"profile":"acme"}}
     < {"error":{"exit":3,"kind":"no_such_profile","profile":"acme","message":"there is no profile of this name","hint":null,"retry_at":null}}"#;
-const THERE: &str = r#"> {"show":{"profile":"acme"}}
+pub(crate) const THERE: &str = r#"> {"show":{"profile":"acme"}}
     < {"done":{"profile":{"profile":"acme","toml":"grant = \"api_key\"\n","secrets":["key"],"origins":[]}}}"#;
-const VAULT: &str = r#"> {"agent_status":{}}
+pub(crate) const VAULT: &str = r#"> {"agent_status":{}}
     < {"done":{"agent":{"pid":42,"version":"0.1.0","socket":"/s","vault":"/v","state":"sealed","started_at":1,"profiles":0,"connections":1,"config_problem":null,"warnings":[]}}}"#;
 const ASKS: &str = r#"> {"unlock":{"interactive":true}}
     < {"ask":{"prompt":"passphrase of the vault","hidden":true}}"#;
@@ -101,31 +100,6 @@ fn after_ctrl_z_the_question_is_asked_again() {
 }
 
 #[test]
-fn add_asks_for_everything_and_ends_with_a_token() {
-    let script = format!(
-        "{NO_VAULT}\n{}\n{}\n{NOT_THERE}\n{}\n{}\n{}\n{TOKEN}",
-        r#"> {"init":{"passphrase":"horse"}}"#,
-        r#"< {"done":{"said":{"text":"made"}}}"#,
-        r#"> {"add":{"profile":"acme","settings":[{"key":"grant","values":["client_credentials"]},{"key":"issuer","values":["https://acme.example/"]},{"key":"client_id","values":["kX3"]},{"key":"scope","values":["a","b"]}],"secrets":[{"name":"client_secret","value":"hunter2"}],"interactive":true}}"#,
-        r#"< {"done":{"said":{"text":"acme: added"}}}"#,
-        r#"> {"get":{"profile":"acme","interactive":true}}"#,
-    );
-    scene(&script, |home, _| {
-        let mut person = Person::runs(home, &["add", "acme"], &[]);
-        person.sees("make one now? [Y/n] ").types("\n");
-        person.sees("passphrase for the new vault: ").types("horse\n");
-        person.sees("once more: ").types("horse\n").sees("made\r\n");
-        person.sees("grant [client_credentials] ").types("\n");
-        person.sees("issuer URL, or empty for a token endpoint: ");
-        person.types("https://acme.example/\n").sees("client id: ").types("kX3\n");
-        person.sees("client secret of acme: ").types("hunter2\n");
-        person.sees("\r\nscope, or empty for the provider's default: ").types("a b\n");
-        person.sees("acme: added\r\n").sees("acme: got a token, valid 1h\r\n");
-        assert!(person.ends().success());
-    });
-}
-
-#[test]
 fn what_cannot_be_taken_back_is_asked_for_and_no_is_an_answer() {
     for (command, question) in [
         (
@@ -180,97 +154,6 @@ fn nobody_is_asked_about_a_profile_that_is_not_there() {
         let mut person = Person::runs(home, &["remove", "acme"], &[]);
         person.sees("tokctl: error: acme: there is no profile of this name");
         assert_eq!(person.ends().code(), Some(3));
-    });
-}
-
-#[test]
-fn a_name_that_is_taken_is_said_before_anything_is_asked() {
-    scene(&format!("{VAULT}\n{THERE}"), |home, _| {
-        let mut person = Person::runs(home, &["add", "acme"], &[]);
-        person.sees("tokctl: error: acme: there is a profile of this name already");
-        assert_eq!(person.ends().code(), Some(2));
-    });
-}
-
-#[test]
-fn an_answer_that_cannot_be_right_is_asked_for_again() {
-    let script = format!(
-        "{VAULT}\n{NOT_THERE}\n{}\n{}\n{}\n{TOKEN}",
-        r#"> {"add":{"profile":"acme","settings":[{"key":"grant","values":["client_credentials"]},{"key":"token_endpoint","values":["https://acme.example/token"]},{"key":"client_id","values":["kX3"]}],"secrets":[{"name":"client_secret","value":"hunter2"}],"interactive":true}}"#,
-        r#"< {"done":{"said":{"text":"acme: added"}}}"#,
-        r#"> {"get":{"profile":"acme","interactive":true}}"#,
-    );
-    scene(&script, |home, _| {
-        let mut person = Person::runs(home, &["add", "acme"], &[]);
-        person.sees("grant [client_credentials] ").types("client_credential\n");
-        person.sees("did you mean `client_credentials`?\r\n");
-        person.sees("grant [client_credentials] ").types("\n");
-        person.sees("issuer URL, or empty for a token endpoint: ").types("acme.example\n");
-        person.sees("a URL that starts with https://");
-        person.sees("issuer URL, or empty for a token endpoint: ").types("\n");
-        person.sees("token endpoint URL: ").types("\n").sees("a URL that starts with https://");
-        person.sees("token endpoint URL: ").types("https://acme.example/token\n");
-        person.sees("client id: ").types("\n").sees("it cannot be empty");
-        person.sees("client id: ").types("kX3\n");
-        person.sees("client secret of acme: ").types("hunter2\n");
-        person.sees("\r\nscope, or empty for the provider's default: ").types("\n");
-        person.sees("acme: got a token");
-        assert!(person.ends().success());
-    });
-}
-
-#[test]
-fn a_key_is_asked_for_with_the_header_it_goes_into() {
-    let script = format!(
-        "{VAULT}\n{NOT_THERE}\n{}\n{}\n{}\n{TOKEN}",
-        r#"> {"add":{"profile":"acme","settings":[{"key":"grant","values":["api_key"]},{"key":"header","values":["X-Api-Key: {token}"]}],"secrets":[{"name":"key","value":"k-1"}],"interactive":true}}"#,
-        r#"< {"done":{"said":{"text":"acme: added"}}}"#,
-        r#"> {"get":{"profile":"acme","interactive":true}}"#,
-    );
-    scene(&script, |home, _| {
-        let mut person = Person::runs(home, &["add", "acme"], &[]);
-        person.sees("grant [client_credentials] ").types("api_key\n");
-        person.sees("header [Authorization: Bearer {token}] ").types("X-Api-Key: {token}\n");
-        person.sees("key of acme: ").types("k-1\n").sees("acme: got a token");
-        assert!(person.ends().success());
-    });
-}
-
-#[test]
-fn a_refresh_token_is_asked_for_hidden_and_its_client_may_have_no_secret() {
-    let script = format!(
-        "{VAULT}\n{NOT_THERE}\n{}\n{}\n{}\n{TOKEN}",
-        r#"> {"add":{"profile":"acme","settings":[{"key":"grant","values":["refresh_token"]},{"key":"issuer","values":["https://acme.example/"]},{"key":"client_id","values":["kX3"]},{"key":"client_auth","values":["none"]}],"secrets":[{"name":"refresh_token","value":"r-1"}],"interactive":true}}"#,
-        r#"< {"done":{"said":{"text":"acme: added"}}}"#,
-        r#"> {"get":{"profile":"acme","interactive":true}}"#,
-    );
-    scene(&script, |home, _| {
-        let mut person = Person::runs(home, &["add", "acme", "--grant", "refresh_token"], &[]);
-        person.sees("issuer URL, or empty for a token endpoint: ").types("https://acme.example/\n");
-        person.sees("client id: ").types("kX3\n");
-        person.sees("client secret of acme, or empty where there is none: ").types("\n");
-        person.sees("refresh token of acme: ");
-        assert!(!person.is_echoed());
-        person.types("r-1\n").sees("acme: got a token");
-        assert!(person.ends().success());
-    });
-}
-
-#[test]
-fn nothing_is_asked_about_a_pool() {
-    let script = format!(
-        "{VAULT}\n{}\n{}\n{}\n{}\n{TOKEN}",
-        NOT_THERE.replace("acme", "search"),
-        r#"> {"add":{"profile":"search","settings":[{"key":"pool","values":["acct1","acct2"]},{"key":"rate_limit","values":["60/min"]}],"interactive":true}}"#,
-        r#"< {"done":{"said":{"text":"search: added"}}}"#,
-        r#"> {"get":{"profile":"search","interactive":true}}"#,
-    );
-    scene(&script, |home, _| {
-        let arguments =
-            ["add", "search", "--pool", "acct1", "--pool", "acct2", "--rate-limit", "60/min"];
-        let mut person = Person::runs(home, &arguments, &[]);
-        person.sees("search: added\r\n").sees("search: got a token");
-        assert!(person.ends().success());
     });
 }
 

@@ -25,16 +25,26 @@ pub(super) struct Add {
 
 pub(super) async fn add(means: Means, mut add: Add) -> Changed {
     issuer::as_url(&mut add.settings);
-    let planned = match planned(&means, &add).await {
-        Ok((profile, pin)) => Ok((add, profile, pin)),
-        Err(refused) => respelled(&means, &add, &refused.failure).await.ok_or(refused),
+    let (planned, spelled) = match planned(&means, &add).await {
+        Ok((profile, pin)) => (Ok((add, profile, pin)), None),
+        Err(refused) => match respelled(&means, &add, &refused.failure).await {
+            Some(planned) => {
+                let spelled = issuer::of(&planned.0.settings).map(str::to_owned);
+                (Ok(planned), spelled)
+            }
+            None => (Err(refused), None),
+        },
     };
-    match planned {
+    let mut changed = match planned {
         Ok((add, profile, pin)) => {
             on_vault(&means, move |worker| store(worker, add, &profile, pin)).await
         }
         Err(Refused { failure, paste }) => Changed { paste, ..Changed::failed(failure) },
+    };
+    if let (Ok(said), Some(spelled)) = (&mut changed.result, spelled) {
+        said.push_str(&format!("\nits provider spells the issuer {spelled}"));
     }
+    changed
 }
 
 /// The same with the provider's spelling of its issuer, where that differs by the slash at the end.

@@ -32,6 +32,12 @@ pub(super) fn respelled(settings: &[Assignment]) -> Option<Vec<Assignment>> {
     is_named.then_some(settings)
 }
 
+/// The issuer that is named.
+pub(super) fn of(settings: &[Assignment]) -> Option<&str> {
+    let named = settings.iter().find(|it| it.key == KEY)?;
+    named.values.first().map(|issuer| &**issuer)
+}
+
 fn values(
     settings: &mut [Assignment],
 ) -> impl Iterator<Item = &mut std::borrow::Cow<'static, str>> {
@@ -72,8 +78,11 @@ mod tests {
         for (one, other) in
             [("https://a.example", "https://a.example/"), ("https://b/c/", "https://b/c")]
         {
-            assert_eq!(respelled(&settings(one)).unwrap()[1].values, [other]);
+            let respelled = respelled(&settings(one)).unwrap();
+            assert_eq!(respelled[1].values, [other]);
+            assert_eq!(of(&respelled), Some(other));
         }
         assert!(respelled(&[]).is_none());
+        assert_eq!(of(&[]), None);
     }
 }

@@ -11,6 +11,7 @@ mod exit;
 mod expires;
 mod local_time;
 mod output;
+mod prose;
 mod quick;
 mod screen;
 mod secret_input;

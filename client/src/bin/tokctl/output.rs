@@ -14,6 +14,7 @@ use zeroize::Zeroizing;
 
 use crate::args::Color;
 use crate::exit::Stop;
+use crate::prose::{columns, wrapped};
 
 /// Where and how this command talks.
 #[derive(Debug)]
@@ -69,6 +70,11 @@ impl Output {
     /// Something that must be known before a question is answered; said even with `-q`.
     pub(crate) fn notice(&self, line: &str) {
         self.stderr(&safe(line));
+    }
+
+    /// As [`Self::notice`], in lines that fit the screen.
+    pub(crate) fn prose(&self, text: &str) {
+        wrapped(&safe(text), columns()).iter().for_each(|line| self.stderr(line));
     }
 
     /// A picture that was made here; shown even with `-q`.

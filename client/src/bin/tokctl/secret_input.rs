@@ -79,6 +79,11 @@ impl<K: Kind> SecretInput<K> {
         Self { source: self.source.or(Some(Source::Stdin)), ..self }
     }
 
+    /// Reads the secret from a file that was named in an answer.
+    pub(crate) fn from_file(path: &Path, session: &Session) -> Result<Secret, Stop> {
+        secret::<K>(read_file::<K>(path, session)?)
+    }
+
     /// Reads the secret from wherever the option says; `None` without one.
     pub(crate) fn read(&self, session: &Session) -> Result<Option<Secret>, Stop> {
         let Some(source) = &self.source else { return Ok(None) };

@@ -40,6 +40,11 @@ impl Assignments {
         assignment.values.first().map(|value| &**value)
     }
 
+    /// Whether anything was said of a key, be it that it is to be left out.
+    pub(crate) fn has(&self, key: &str) -> bool {
+        self.0.iter().any(|assignment| assignment.key == key)
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

@@ -2,9 +2,15 @@
 //!
 //! In a script everything is said by options, nothing is asked, and no token is requested without
 //! `--check`. On a terminal what is missing is asked for, a vault is made where there is none, and it ends
-//! with a token, so that a mistyped secret is found now and not tonight.
+//! with a token or with a login, so that a mistyped secret is found now and not tonight.
 
+mod command_line;
+mod draft;
+mod kind;
+mod needs;
+mod preset;
 mod questions;
+mod subject;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -12,7 +18,7 @@ use std::time::Duration;
 use tokctl_client::proto::request::{Add, Add2, Add3, Assignment, DatedSecret, NamedSecret, Show};
 use tokctl_client::proto::response::Done;
 use tokctl_client::proto::secret::SecretStr;
-use tokctl_client::proto::setting::{self, PROFILE, Shape, find};
+use tokctl_client::proto::setting::{PROFILE, Shape, find};
 use tokctl_client::proto::time::Spoken;
 use tokctl_client::proto::{Failure, Kind};
 use tokctl_client::{Client, GetOptions, ProfileName, Request, Secret};
@@ -23,12 +29,21 @@ use crate::expires::Expires;
 use crate::secret_input::{ClientSecret, Key, KeyFile, RefreshToken, SecretInput};
 use crate::session::Session;
 use crate::settings::{Assignments, SettingOptions, pair};
+use draft::Draft;
 
 #[derive(clap::Args, Debug)]
 #[command(after_help = "\
-Without options, on a terminal, everything is asked for. Examples:
+Without options, on a terminal, it asks which of five kinds of credential it is (a client id and secret, a login, a \
+service account's file, an API key, a program that prints a token), and for what that kind takes. With --preset it \
+says first what to set up at the provider; `tokctl help presets` lists those that are known.
+
+A subject of this environment (github-actions, gitlab, env:NAME) is looked for, and not sent; you are warned where it \
+is missing.
+
+Examples:
 
   tokctl add acme
+  tokctl add hub --preset github
   tokctl add acme --grant client_credentials --issuer https://acme.eu.auth0.com/ \\
       --client-id kX3 --secret-file secret --scope read:data --audience https://api.acme.example/
   tokctl add shop --grant refresh_token --issuer https://id.shop.example/ \\
@@ -96,21 +111,25 @@ pub(crate) fn run(args: AddArgs, session: &Session) -> Result<(), Stop> {
             ));
         }
     }
-    let mut secrets = given_secrets(&args, settings.value("grant"), session)?;
+    let secrets = given_secrets(&args, settings.value("grant"), session)?;
 
     let mut client = session.client()?;
+    let profile = &args.profile;
+    let mut draft = Draft { profile, settings, secrets, from_json, preset: None };
+    preset::find(&mut draft, &mut client, session)?;
     if session.can_ask() {
         offer_vault(&mut client, session)?;
         if !args.replace {
             see_that_it_is_new(&mut client, &args.profile, session)?;
         }
-        // What such a file leaves open, the agent names.
-        if from_json.is_none() {
-            questions::ask_for_missing(&args.profile, &mut settings, &mut secrets, session)?;
-        }
+        questions::ask(&mut draft, &mut client, session)?;
+    } else {
+        preset::warn_of_unverified(&draft, session);
     }
+    let has_subject = subject::is_here(&draft, session);
+    let is_login = draft.is_login();
+    let Draft { mut settings, secrets, from_json, .. } = draft;
     allow_loopback(&mut settings, session);
-    let is_login = settings.value("grant").is_some_and(setting::is_login);
     let settings = settings.into_inner();
     let request = match &from_json {
         Some(text) => Request::Add3(Add3 {
@@ -124,8 +143,12 @@ pub(crate) fn run(args: AddArgs, session: &Session) -> Result<(), Stop> {
         None => request(&args, settings, &secrets, session)?,
     };
     session.tell(&mut client, &request)?;
-    match args.check || session.can_ask() {
-        true if is_login => login::run_for(&args.profile, session),
+    match args.check || (session.can_ask() && has_subject) {
+        true if is_login => {
+            // It is heard over a connection of its own.
+            drop(client);
+            login::run_for(&args.profile, session)
+        }
         true => check(&mut client, &args.profile, session),
         false => Ok(()),
     }

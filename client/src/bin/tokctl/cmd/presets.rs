@@ -7,6 +7,8 @@ use tokctl_client::{Client, Request};
 
 use crate::exit::Stop;
 use crate::output::safe;
+use crate::prose::wrapped;
+use crate::screen::page;
 use crate::session::Session;
 use crate::table;
 
@@ -24,7 +26,7 @@ pub(crate) struct Preset {
 }
 
 /// A key that it leaves open.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub(crate) struct Question {
     pub(crate) key: String,
     pub(crate) prompt: String,
@@ -68,8 +70,11 @@ pub(crate) fn help(name: Option<&str>, session: &Session) -> Result<(), Stop> {
         return session.output.json(&found);
     }
     if name.is_some() {
+        // A line that nobody looks at is not broken.
+        let columns = page(&session.output).width.unwrap_or(usize::MAX);
         let lines = found.iter().flat_map(about);
-        let text: String = lines.map(|line| format!("{}\n", safe(&line))).collect();
+        let rows = lines.flat_map(|line| wrapped(&safe(&line), columns));
+        let text: String = rows.map(|row| format!("{row}\n")).collect();
         return session.output.data(text.as_bytes());
     }
     let row = |preset: &Preset| {

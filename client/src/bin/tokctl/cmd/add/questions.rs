@@ -3,111 +3,174 @@
 //! An answer that cannot be right is asked for again at once, before a secret is typed after it. Whether it
 //! is right, the agent says.
 
-use tokctl_client::ProfileName;
-use tokctl_client::proto::nearest::nearest;
-use tokctl_client::proto::setting::{GRANTS, secret_of};
+use std::path::PathBuf;
 
-use super::{Named, is_plain_loopback};
+use tokctl_client::{Client, Secret};
+
+use super::draft::Draft;
+use super::is_plain_loopback;
+use super::needs::{self, Need};
+use super::{kind, preset};
 use crate::exit::Stop;
+use crate::secret_input::{Key, SecretInput};
 use crate::session::Session;
-use crate::settings::Assignments;
 
 /// How often a question is put to somebody whose answers cannot be right.
-const TRIES: usize = 3;
+pub(super) const TRIES: usize = 3;
 
-/// Asks for what is missing. The optional is asked for only where nothing at all was given.
-pub(super) fn ask_for_missing(
-    profile: &ProfileName,
-    settings: &mut Assignments,
-    secrets: &mut Vec<Named>,
+/// Asks for what is missing. The optional is asked for only where nothing at all was given, and of presets.
+pub(super) fn ask(
+    draft: &mut Draft<'_>,
+    client: &mut Client,
     session: &Session,
 ) -> Result<(), Stop> {
-    // Its members have what it takes.
-    if settings.value("pool").is_some() {
+    // Its members have what it takes; and what such a file leaves open, the agent names.
+    if draft.settings.has("pool") || draft.from_json.is_some() {
+        preset::warn_of_unverified(draft, session);
         return Ok(());
     }
-    let all = settings.is_empty();
-    if settings.value("grant").is_none() {
-        let typed = answer(session, "grant [client_credentials]", grant)?;
-        settings.put("grant", if typed.is_empty() { "client_credentials" } else { &typed });
+    let all = draft.settings.is_empty();
+    if draft.grant().is_none() {
+        kind::ask(draft, client, session)?;
     }
-    let grant = settings.value("grant").unwrap_or_default().to_owned();
-    let has_client = matches!(&*grant, "client_credentials" | "refresh_token");
+    match (&draft.preset, &draft.from_json) {
+        (Some(_), _) => preset::ask(draft, session),
+        (None, Some(_)) => Ok(()),
+        (None, None) => ask_for_missing(draft, all, session),
+    }
+}
+
+fn ask_for_missing(draft: &mut Draft<'_>, all: bool, session: &Session) -> Result<(), Stop> {
+    let grant = draft.grant().unwrap_or_default().to_owned();
+    let has_client = matches!(
+        &*grant,
+        "client_credentials" | "authorization_code" | "device_code" | "refresh_token"
+    );
     if has_client {
-        ask_for_provider(settings, session)?;
-        if settings.value("client_id").is_none() {
-            settings.put("client_id", &answer(session, "client id", something)?);
+        ask_for_provider(draft, &grant, session)?;
+        if !draft.settings.has("client_id") {
+            draft.settings.put("client_id", &answer(session, "client id", something)?);
         }
     }
     if all && grant == "api_key" {
         let typed = answer(session, "header [Authorization: Bearer {token}]", header)?;
         if !typed.is_empty() {
-            settings.put("header", &typed);
+            draft.settings.put("header", &typed);
         }
     }
-    match &*grant {
-        "refresh_token" => ask_for_refresh_token(profile, settings, secrets, session)?,
-        _ if settings.value("client_auth") != Some("none") && secrets.is_empty() => {
-            let name = secret_of(&grant);
-            let value = session.ask(&format!("{} of {profile}", name.replace('_', " ")), true)?;
-            if value.is_empty() {
-                return Err(Stop::usage("the secret is empty"));
-            }
-            secrets.push((name, value));
-        }
-        _ => {}
+    if grant == "command" && !draft.settings.has("command") {
+        kind::ask_for_program(draft, session)?;
     }
+    ask_for_secrets(draft, session)?;
     if all && has_client {
-        let scope = answer(session, "scope, or empty for the provider's default", |_| Ok(()))?;
+        let scope = answer(session, "scope, or empty for the provider's default", anything)?;
         if !scope.is_empty() {
-            settings.put("scope", &scope);
+            draft.settings.put("scope", &scope);
         }
     }
     Ok(())
 }
 
-/// Many clients with refresh tokens have no secret, since they are programs on people's own machines.
-fn ask_for_refresh_token(
-    profile: &ProfileName,
-    settings: &mut Assignments,
-    secrets: &mut Vec<Named>,
+/// Asks for the secrets that are not there yet.
+pub(super) fn ask_for_secrets(draft: &mut Draft<'_>, session: &Session) -> Result<(), Stop> {
+    let name = draft.profile;
+    for need in needs::of(draft) {
+        match need {
+            Need::MaybeClientSecret => {
+                let prompt = format!("client secret of {name}, or empty where there is none");
+                let value = session.ask(&prompt, true)?;
+                match value.is_empty() {
+                    true => draft.settings.put("client_auth", "none"),
+                    false => draft.secrets.push(("client_secret", value)),
+                }
+            }
+            // A key is several lines, and a terminal takes one. A shared one is text like any other secret.
+            Need::Secret("private_key") if draft.settings.value("alg") != Some("HS256") => {
+                let key = key_file(draft, session)?;
+                draft.secrets.push(("private_key", key));
+            }
+            Need::Secret(secret) => {
+                let prompt = format!("{} of {name}", secret.replace('_', " "));
+                draft.secrets.push((secret, hidden(session, &prompt)?));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn key_file(draft: &Draft<'_>, session: &Session) -> Result<Secret, Stop> {
+    let prompt = format!("file of the private key of {} (PEM or JWK)", draft.profile);
+    file(session, &prompt, |path| SecretInput::<Key>::from_file(path, session))
+}
+
+/// Asks for a file until one can be read.
+pub(super) fn file(
     session: &Session,
-) -> Result<(), Stop> {
-    let has = |secrets: &[Named], name| secrets.iter().any(|(given, _)| *given == name);
-    if settings.value("client_auth") != Some("none") && !has(secrets, "client_secret") {
-        let prompt = format!("client secret of {profile}, or empty where there is none");
-        let value = session.ask(&prompt, true)?;
-        match value.is_empty() {
-            true => settings.put("client_auth", "none"),
-            false => secrets.push(("client_secret", value)),
+    prompt: &str,
+    read: impl Fn(&std::path::Path) -> Result<Secret, Stop>,
+) -> Result<Secret, Stop> {
+    for _ in 0..TRIES {
+        let typed = answer(session, prompt, something)?;
+        match read(&path(&typed)) {
+            Ok(secret) => return Ok(secret),
+            Err(Stop::Failed(failure)) => session.output.warn(&failure.message),
+            Err(stop) => return Err(stop),
         }
     }
-    if !has(secrets, "refresh_token") {
-        let value = session.ask(&format!("refresh token of {profile}"), true)?;
-        if value.is_empty() {
-            return Err(Stop::usage("the refresh token is empty"));
-        }
-        secrets.push(("refresh_token", value));
-    }
-    Ok(())
+    Err(no_answer())
 }
 
-fn ask_for_provider(settings: &mut Assignments, session: &Session) -> Result<(), Stop> {
-    if settings.value("issuer").is_some() || settings.value("token_endpoint").is_some() {
+/// The file that somebody means who is used to a shell.
+fn path(typed: &str) -> PathBuf {
+    match (typed.strip_prefix("~/"), std::env::home_dir()) {
+        (Some(rest), Some(home)) => home.join(rest),
+        _ => typed.into(),
+    }
+}
+
+fn hidden(session: &Session, prompt: &str) -> Result<Secret, Stop> {
+    for _ in 0..TRIES {
+        let value = session.ask(prompt, true)?;
+        match something(value.expose()) {
+            Ok(()) => return Ok(value),
+            Err(why) => session.output.warn(&why),
+        }
+    }
+    Err(no_answer())
+}
+
+fn ask_for_provider(draft: &mut Draft<'_>, grant: &str, session: &Session) -> Result<(), Stop> {
+    if draft.settings.has("issuer") || draft.settings.has("token_endpoint") {
         return Ok(());
     }
-    let issuer = answer(session, "issuer URL, or empty for a token endpoint", |typed| {
-        if typed.is_empty() { Ok(()) } else { url(typed) }
+    let typed = answer(session, "issuer URL, or empty for a token endpoint", |typed| {
+        if typed.is_empty() { Ok(()) } else { issuer(typed) }
     })?;
-    match issuer.is_empty() {
-        false => settings.put("issuer", &issuer),
-        true => settings.put("token_endpoint", &answer(session, "token endpoint URL", url)?),
+    if !typed.is_empty() {
+        draft.settings.put("issuer", &typed);
+        return Ok(());
+    }
+    let endpoints: &[(&str, &str)] = match grant {
+        "authorization_code" => &[
+            ("token_endpoint", "token endpoint URL"),
+            ("authorization_endpoint", "authorization endpoint URL"),
+        ],
+        "device_code" => &[
+            ("token_endpoint", "token endpoint URL"),
+            ("device_authorization_endpoint", "device authorization endpoint URL"),
+        ],
+        _ => &[("token_endpoint", "token endpoint URL")],
+    };
+    for (key, prompt) in endpoints {
+        if !draft.settings.has(key) {
+            draft.settings.put(key, &answer(session, prompt, url)?);
+        }
     }
     Ok(())
 }
 
 /// An answer that is no secret and that `check` lets pass.
-fn answer(
+pub(super) fn answer(
     session: &Session,
     prompt: &str,
     check: impl Fn(&str) -> Result<(), String>,
@@ -119,24 +182,32 @@ fn answer(
             Err(why) => session.output.warn(&why),
         }
     }
-    Err(Stop::usage(format!("no answer that fits after {TRIES} attempts")))
+    Err(no_answer())
 }
 
-fn something(typed: &str) -> Result<(), String> {
+pub(super) fn no_answer() -> Stop {
+    Stop::usage(format!("no answer that fits after {TRIES} attempts"))
+}
+
+pub(super) fn anything(_: &str) -> Result<(), String> {
+    Ok(())
+}
+
+pub(super) fn something(typed: &str) -> Result<(), String> {
     match typed.is_empty() {
         true => Err("it cannot be empty".to_owned()),
         false => Ok(()),
     }
 }
 
-fn grant(typed: &str) -> Result<(), String> {
-    if typed.is_empty() || GRANTS.contains(&typed) {
+/// The agent makes a URL of a bare host.
+pub(super) fn issuer(typed: &str) -> Result<(), String> {
+    let is_host = typed.contains('.') && !typed.contains([':', ' ']) && !typed.contains("//");
+    if is_host || url(typed).is_ok() {
         return Ok(());
     }
-    Err(match nearest(typed, GRANTS.iter().copied()) {
-        Some(near) => format!("there is no grant `{typed}`; did you mean `{near}`?"),
-        None => format!("there is no grant `{typed}`; known are `{}`", GRANTS.join("`, `")),
-    })
+    Err("write a URL that starts with https://, or its host; http:// is for this machine alone"
+        .to_owned())
 }
 
 fn url(typed: &str) -> Result<(), String> {
@@ -168,11 +239,7 @@ mod tests {
     fn an_answer_that_cannot_be_right_is_known() {
         type Check = fn(&str) -> Result<(), String>;
         for (check, typed, passes) in [
-            (grant as Check, "", true),
-            (grant, "api_key", true),
-            (grant, "api-key", false),
-            (grant, "saml", false),
-            (something, "", false),
+            (something as Check, "", false),
             (something, "x", true),
             (url, "https://acme.example", true),
             (url, "HTTPS://a", true),
@@ -182,6 +249,16 @@ mod tests {
             (url, "http://localhost:9400", true),
             (url, "äöü€://x", false),
             (url, "", false),
+            (issuer, "acme.eu.auth0.com", true),
+            (issuer, "acme.example/realm", true),
+            (issuer, "https://acme.example", true),
+            (issuer, "http://127.0.0.1:1", true),
+            (issuer, "http://acme.example", false),
+            (issuer, "//acme.example", false),
+            (issuer, "acme.example:8443", false),
+            (issuer, "my acme.example", false),
+            (issuer, "acme", false),
+            (issuer, "", false),
             (header, "", true),
             (header, "X-Api-Key: {token}", true),
             (header, "X-Api-Key", false),
