@@ -29,6 +29,9 @@ mod tests;
 
 pub use hang_up::{Peer, Watch};
 
+/// A program encodes what it knows, and an agent may have run since before it was updated.
+const NEWER_CLIENT: &str = "if tokctl was updated meanwhile, run `tokctl agent stop`: the next command starts the new agent";
+
 /// A connection that has not said a whole sentence by then is closed.
 pub const FIRST_FRAME_TIME_MAX: Duration = Duration::from_secs(5);
 /// A client that takes nothing of its answer for so long has been stopped or forgotten; its place
@@ -129,7 +132,12 @@ impl<S: Peer> Connection<S> {
                 }
                 (Turn::Malformed(why), _) => {
                     let message = format!("the request cannot be read: {why}");
-                    self.refuse(encoding, &Failure::new(Kind::Usage, message)).await?;
+                    let failure = Failure::new(Kind::Usage, message);
+                    let failure = match encoding {
+                        Encoding::Binary(_) => failure.hint(NEWER_CLIENT),
+                        Encoding::Json => failure,
+                    };
+                    self.refuse(encoding, &failure).await?;
                     return Err(End::Protocol);
                 }
             }

@@ -402,6 +402,16 @@ async fn a_version_that_is_not_spoken_is_answered_in_its_turn_and_not_carried_ou
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_word_of_a_newer_program_says_how_to_get_the_newer_agent() {
+    let mut pair = pair();
+    pair.send(&[hello(), frame_of(1, &[200])].concat()).await;
+    pair.client.read_to_end(&mut pair.received).await.unwrap();
+    let (frame, _) = Frame::split(&pair.received).unwrap().unwrap();
+    let Response::Error(error) = codec::decode(frame.body).unwrap() else { panic!("no error") };
+    assert!(error.hint.unwrap().contains("`tokctl agent stop`"));
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_is_no_message_ends_the_connection_with_an_error() {
     let long = [b"{\"get\":\"".as_slice(), &[b'x'; FRAME_BYTES_MAX]].concat();
     let long_line = [long.as_slice(), b"\"}\n"].concat();
