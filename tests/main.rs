@@ -10,6 +10,7 @@ mod e2e {
     mod client_secret_jwt;
     mod command;
     mod dpop;
+    mod dry_run;
     mod first_token;
     mod github_app;
     mod import;
@@ -17,6 +18,7 @@ mod e2e {
     mod jwt_bearer;
     mod liar;
     mod login;
+    mod made_key;
     mod mtls;
     mod one_agent;
     mod passphrase;

@@ -4,10 +4,10 @@
 use std::fs;
 
 use serde_json::{Value, json};
-use tokctl_tests::Home;
 use tokctl_tests::ca::{Leaf, PrivateCa};
 use tokctl_tests::http::Call;
 use tokctl_tests::idp::{Client, Idp, Settings};
+use tokctl_tests::{Home, Run};
 
 fn provider(ca: &PrivateCa) -> Idp {
     let leaf = ca.leaf(&["127.0.0.1"]).unwrap();
@@ -15,15 +15,27 @@ fn provider(ca: &PrivateCa) -> Idp {
     Idp::start_with(&settings)
 }
 
-/// Adds a client's profile with a certificate and its key.
+/// Adds a client's profile with a certificate and its key, in one step or in two.
 #[track_caller]
-fn add(home: &Home, idp: &Idp, ca: &PrivateCa, client: &Client, leaf: &Leaf) {
-    home.tokctl(["add", "acme", "--grant", "client_credentials", "--client-id", &client.id])
-        .args(["--issuer", idp.issuer(), "--scope", "api", "--client-auth", "tls", "--ca-file"])
-        .arg(ca.file())
-        .run()
-        .ok();
-    store(home, leaf);
+fn add(home: &Home, idp: &Idp, ca: &PrivateCa, client: &Client, leaf: &Leaf, at_once: bool) {
+    let add = home
+        .tokctl(["add", "acme", "--grant", "client_credentials", "--client-id", &client.id])
+        .args(["--issuer", idp.issuer(), "--scope", "api", "--ca-file"])
+        .arg(ca.file());
+    match at_once {
+        true => drop(with_files(add, leaf).run().ok()),
+        false => {
+            add.args(["--client-auth", "tls"]).run().ok();
+            store(home, leaf);
+        }
+    }
+}
+
+fn with_files(run: Run, leaf: &Leaf) -> Run {
+    run.arg("--certificate-file")
+        .arg(&leaf.certificate)
+        .arg("--certificate-key-file")
+        .arg(&leaf.key)
 }
 
 #[track_caller]
@@ -47,7 +59,7 @@ fn called(idp: &Idp, token: &str, shown: Option<&Leaf>) -> (u16, Value) {
 #[test]
 fn a_certificate_proves_its_client_and_its_tokens_are_bound_to_it() {
     let ca = PrivateCa::new().unwrap();
-    for by_authority in [true, false] {
+    for (by_authority, at_once) in [(true, true), (true, false), (false, true)] {
         let (home, idp) = (Home::new().init_bare(), provider(&ca));
         let (leaf, metadata) = match by_authority {
             true => (
@@ -70,7 +82,7 @@ fn a_certificate_proves_its_client_and_its_tokens_are_bound_to_it() {
         metadata["machine"] = true.into();
         metadata["tls_client_certificate_bound_access_tokens"] = true.into();
         let client = idp.register(&metadata);
-        add(&home, &idp, &ca, &client, &leaf);
+        add(&home, &idp, &ca, &client, &leaf, at_once);
         let token = home.get("acme");
         let [request] = &idp.token_requests()[..] else { panic!("one request") };
         assert_eq!((&request["client"], &request["basic"]), (&json!(client.id), &json!(false)));
@@ -80,6 +92,30 @@ fn a_certificate_proves_its_client_and_its_tokens_are_bound_to_it() {
         assert_eq!((status, body["bound_to"].as_str()), (200, Some("certificate")), "{body}");
         assert_eq!(called(&idp, &token, None).0, 401);
     }
+}
+
+#[test]
+fn a_certificate_that_could_not_be_shown_is_not_added() {
+    let ca = PrivateCa::new().unwrap();
+    let home = Home::new().init_bare();
+    let (leaf, other) = (ca.client("client.example").unwrap(), ca.client("other").unwrap());
+    let add = || {
+        home.tokctl(["add", "acme", "--client-id", "cc", "--grant", "client_credentials"])
+            .args(["--token-endpoint", "https://127.0.0.1:1/"])
+    };
+    let swapped = Leaf { key: other.key, certificate: leaf.certificate.clone() };
+    let turned = Leaf { certificate: leaf.key.clone(), key: leaf.certificate.clone() };
+    for (pair, words) in [
+        (&swapped, ["the certificate is of another key", "--certificate-key-file"]),
+        (&turned, ["`tls_certificate` is no certificate", "--certificate-file"]),
+    ] {
+        with_files(add(), pair).run().fails(2, &words);
+    }
+    add().arg("--certificate-file").arg(&leaf.certificate).run().fails(2, &["--certificate-key"]);
+    assert_eq!(home.profiles(), Vec::<String>::new());
+    with_files(add(), &leaf).run().ok();
+    let config = fs::read_to_string(home.config()).unwrap();
+    assert!(config.contains("client_auth = \"tls\""), "{config}");
 }
 
 #[test]

@@ -76,6 +76,20 @@ fn a_key_that_is_not_registered_is_the_providers_refusal() {
 }
 
 #[test]
+fn a_key_is_given_as_the_profile_is_added() {
+    let (home, idp) = (Home::new().init_bare(), Idp::start());
+    let key = Key::generate(Algorithm::ES256);
+    let client = idp.register_key(key.public_jwk());
+    home.tokctl(["add", "acme", "--grant", "client_credentials", "--client-id", &client.id])
+        .args(["--issuer", idp.issuer(), "--scope", "api", "--check", "--key-file"])
+        .arg(home.secret_file("key", key.pem()))
+        .run()
+        .ok();
+    let [request] = &idp.token_requests()[..] else { panic!("one request") };
+    assert_eq!((&request["basic"], &request["status"]), (&json!(false), &json!(200)));
+}
+
+#[test]
 fn a_key_that_cannot_sign_is_named_before_anything_is_sent() {
     let (home, idp) = (Home::new().init_bare(), Idp::start());
     let key = Key::generate(Algorithm::ES256);

@@ -18,6 +18,15 @@ pub const TLS_CERTIFICATE: &str = "tls_certificate";
 /// Its private key. It may stand in the same text as the certificate instead.
 pub const TLS_KEY: &str = "tls_key";
 
+/// Why a certificate cannot be used with its key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unfit {
+    /// There is none.
+    NoKey,
+    /// Which of the two, and what it is.
+    Broken { name: &'static str, what: String },
+}
+
 /// A certificate and its private key.
 #[derive(Clone)]
 pub struct ClientCertificate {
@@ -40,37 +49,45 @@ impl ClientCertificate {
     ) -> Result<Option<Self>, Failure> {
         let stored = |name| secrets.get(name).filter(|text| !text.is_empty());
         let Some(certificate) = stored(TLS_CERTIFICATE) else { return Ok(None) };
-        let unfit = |name, what: String| {
-            Failure::new(Kind::SecretRequired, format!("the stored `{name}` {what}"))
-                .of(profile)
-                .hint(set_secret(profile, grant, name))
-        };
+        Self::read(certificate, stored(TLS_KEY)).map(Some).map_err(|unfit| match unfit {
+            Unfit::NoKey => secret_required(profile, grant, TLS_KEY),
+            Unfit::Broken { name, what } => {
+                Failure::new(Kind::SecretRequired, format!("the stored `{name}` {what}"))
+                    .of(profile)
+                    .hint(set_secret(profile, grant, name))
+            }
+        })
+    }
+
+    /// A certificate and its key, which may stand in the same text.
+    pub fn read(certificate: &Secret, key: Option<&Secret>) -> Result<Self, Unfit> {
+        let broken = |name, what: String| Unfit::Broken { name, what };
         let Some(thumbprint) = certificate_thumbprint(certificate.expose()) else {
-            return Err(unfit(TLS_CERTIFICATE, "is no certificate (PEM)".to_owned()));
+            return Err(broken(TLS_CERTIFICATE, "is no certificate (PEM)".to_owned()));
         };
-        let (name, key) = match stored(TLS_KEY) {
+        let (name, key) = match key {
             Some(key) => (TLS_KEY, key),
             None => (TLS_CERTIFICATE, certificate),
         };
         let is_key = |block: &pem::Block<'_>| block.label.ends_with("PRIVATE KEY");
         let key = match pem::blocks(key.expose()).find(is_key) {
             Some(key) if key.is_encrypted() => {
-                return Err(unfit(name, KeyError::Encrypted.to_string()));
+                return Err(broken(name, KeyError::Encrypted.to_string()));
             }
             Some(key) => key,
-            None if name == TLS_CERTIFICATE => {
-                return Err(secret_required(profile, grant, TLS_KEY));
+            None if name == TLS_CERTIFICATE => return Err(Unfit::NoKey),
+            None => {
+                return Err(broken(name, "is PEM without a private key, or no PEM".to_owned()));
             }
-            None => return Err(unfit(name, "is PEM without a private key, or no PEM".to_owned())),
         };
         let mut bundle = Buffer::default();
         let certificates = pem::blocks(certificate.expose());
         for block in certificates.filter(|block| block.label == "CERTIFICATE").chain([key]) {
-            let der = block.der().ok_or_else(|| unfit(name, "is broken PEM".to_owned()))?;
+            let der = block.der().ok_or_else(|| broken(name, "is broken PEM".to_owned()))?;
             bundle.push_str(pem::write(block.label, &der).expose());
         }
         let bundle = bundle.into_secret().expect("PEM is ASCII");
-        Ok(Some(Self { bundle, thumbprint }))
+        Ok(Self { bundle, thumbprint })
     }
 
     /// Certificates and key, one PEM.

@@ -4,7 +4,7 @@ use tokctl_core::{Get, Refresh, Report, RequestId};
 use tokctl_proto::request::{self, Request};
 use tokctl_proto::{Failure, Kind, ProfileName, Secret, SecretStr, TokenKey};
 
-use super::change::{Assignment, Change};
+use super::change::{Assignment, Change, NewProfile};
 use super::import::Wanted;
 use super::login::Wish;
 
@@ -63,11 +63,7 @@ pub enum Command {
     /// Which requests would be sent for a token.
     DryRun(TokenKey),
     /// The same of a profile that is not added.
-    DryAdd {
-        name: ProfileName,
-        settings: Vec<Assignment>,
-        replace: bool,
-    },
+    DryAdd(Box<NewProfile>),
     /// The settings that are in effect.
     Resolved(ProfileName),
     /// One, or all.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokctl_core::{Changed as CoreChanged, Core, Event, RequestId, Start};
-use tokctl_proto::response::{Item, Paste};
+use tokctl_proto::response::{Item, Paste, PublicKey};
 use tokctl_proto::{BootMs, Failure, Now, ProfileName, TokenKey, WallMs};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tracing::{info, warn};
@@ -407,6 +407,10 @@ impl Driver {
         }
         if let Some(text) = &changed.paste {
             reply.item(Item::Paste(Paste { text: text.as_str().into() }));
+        }
+        if let Some(key) = &changed.public_key {
+            let (jwk, pem) = (key.jwk.as_str().into(), key.pem.as_str().into());
+            reply.item(Item::PublicKey(PublicKey { jwk, pem }));
         }
     }
 

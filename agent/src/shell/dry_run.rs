@@ -1,53 +1,70 @@
 //! Telling which requests would be sent, without sending one or storing anything.
 //!
-//! No secret is read, so that the vault may be sealed or not be there at all.
+//! No stored secret is read, so that the vault may be sealed or not be there at all. What is signed takes a key of the
+//! moment, which is made beside the vault thread: others wait for that.
 
-use tokctl_proto::response::{HttpRequest, Item};
-use tokctl_proto::{Failure, Kind, ProfileName, TokenKey};
+use tokctl_proto::response::{HttpRequest, Imported, Item};
+use tokctl_proto::{Failure, TokenKey};
 
-use super::change::{self, Assignment, issuer};
+use super::change::{self, NewProfile, Preview, issuer};
+use super::obtain::Means;
 use super::reply::ReplyTo;
-use super::worker::{Jobs, Worker};
+use super::worker::{Jobs, bug};
 use crate::clock;
-use crate::config::{self, Profile};
+use crate::config::Profile;
 use crate::oauth::dry_run::{DryRun, Until, dry_run, wants_key};
 use crate::oauth::jose::PrivateKey;
 
 /// Of the next token of a profile.
-pub(super) fn of_next(jobs: &Jobs, key: TokenKey, reply: ReplyTo) {
-    let made = move |worker: &mut Worker| {
-        let profile = change::profile(worker, &key.profile)?;
-        made(&profile, &key, Until::NextToken)
+pub(super) async fn of_next(jobs: Jobs, key: TokenKey, reply: ReplyTo) {
+    let name = key.profile.clone();
+    let made = match jobs.ask(move |worker| change::profile(worker, &name)).await {
+        Ok(profile) => made(profile, key, Until::NextToken).await,
+        Err(failure) => Err(failure),
     };
-    jobs.run(made, move |made| tell(made, reply));
+    tell(made, reply);
 }
 
-/// Of the first token of a profile that would be added.
-pub(super) fn of_new(
-    jobs: &Jobs,
-    name: ProfileName,
-    mut settings: Vec<Assignment>,
-    replace: bool,
-    reply: ReplyTo,
-) {
-    issuer::as_url(&mut settings);
-    let made = move |worker: &mut Worker| {
-        let text = worker.config.read()?.text;
-        let text = config::add_profile(&text, &name, &settings, replace)
-            .map_err(|error| Failure::from(error).of(&name))?;
-        let profiles = config::parse(&text)?.profiles;
-        let profile = profiles
-            .get(&name)
-            .ok_or_else(|| Failure::new(Kind::Internal, "the profile is not there").of(&name))?;
-        made(profile, &TokenKey::plain(name), Until::FirstToken)
+/// Of the first token of a profile that would be added, after what would be written.
+pub(super) async fn of_new(means: Means, mut new: NewProfile, reply: ReplyTo) {
+    issuer::as_url(&mut new.settings);
+    let name = new.name.clone();
+    if let Err(failure) = change::check_certificate(&means.http, &new.secrets).await {
+        return reply.failed(&failure.of(&name));
+    }
+    let generates = new.generate_key;
+    let preview = means.jobs.ask(move |worker| change::preview(worker, new)).await;
+    let Preview { profile, toml, secrets } = match preview {
+        Ok(preview) => preview,
+        Err(failure) => return reply.failed(&failure.of(&name)),
     };
-    jobs.run(made, move |made| tell(made, reply));
+    let mut made = made(profile, TokenKey::plain(name.clone()), Until::FirstToken).await;
+    if let (Some(algorithm), Ok(made)) = (generates, &mut made) {
+        let algorithm = algorithm.name();
+        made.notes.push(format!(
+            "a private key for {algorithm} would be made, `kid` would name it, and its public half \
+             would be printed"
+        ));
+    }
+    if made.is_ok() {
+        reply.item(Item::Imported(Imported {
+            profile: name.as_str().into(),
+            toml: toml.into(),
+            secrets,
+            notes: Vec::new(),
+            error: None,
+        }));
+    }
+    tell(made, reply);
 }
 
-fn made(profile: &Profile, key: &TokenKey, until: Until) -> Result<DryRun, Failure> {
-    let private_key = wants_key(profile).and_then(PrivateKey::generate);
-    dry_run(clock::now().wall, profile, key, until, private_key)
-        .map_err(|failure| failure.of(&profile.name))
+async fn made(profile: Profile, key: TokenKey, until: Until) -> Result<DryRun, Failure> {
+    let making = tokio::task::spawn_blocking(move || {
+        let private_key = wants_key(&profile).and_then(PrivateKey::generate);
+        dry_run(clock::now().wall, &profile, &key, until, private_key)
+            .map_err(|failure| failure.of(&profile.name))
+    });
+    making.await.unwrap_or_else(|_| Err(bug()))
 }
 
 fn tell(made: Result<DryRun, Failure>, reply: ReplyTo) {

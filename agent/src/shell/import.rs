@@ -13,7 +13,7 @@ use tokctl_proto::response::{Done, Imported, Item, Response};
 use tokctl_proto::{Failure, Kind, ProfileName, Secret};
 use tokio::sync::mpsc::{self, UnboundedSender};
 
-use super::change::{self, Change, NewSecret};
+use super::change::{self, Change, NewProfile, NewSecret};
 use super::command::Command;
 use super::driver::Input;
 use super::obtain::Means;
@@ -162,11 +162,9 @@ impl Importer {
                 .of(&name)
                 .hint("take them over one by one, with `--name`"));
         }
-        let (settings, secrets) = (draft.settings.clone(), secrets(draft));
-        let look = move |worker: &mut _| {
-            change::preview(worker, &name, settings, secrets, replace || !dry_run)
-        };
-        self.means.jobs.ask(look).await
+        let new = new_profile(draft, replace || !dry_run);
+        let preview = self.means.jobs.ask(move |worker| change::preview(worker, new)).await?;
+        Ok(preview.toml)
     }
 
     /// Adds a profile. Where its file may have the issuer with a slash too many, the other spelling is tried too:
@@ -185,12 +183,7 @@ impl Importer {
     async fn add(&mut self, draft: &Draft, replace: bool) -> Outcome {
         let id = RequestId(INSIDE | (self.door.nth * REQUESTS_EACH + self.next));
         self.next += 1;
-        let change = Change::Add {
-            name: draft.name.clone(),
-            settings: draft.settings.clone(),
-            secrets: secrets(draft),
-            replace,
-        };
+        let change = Change::Add(new_profile(draft, replace));
         let (sender, mut receiver) = mpsc::unbounded_channel();
         let command = Command::Admitted { change, interactive: false };
         let reply = ReplyTo::new(Encoding::Json, sender);
@@ -237,6 +230,11 @@ impl Importer {
             }
         }
     }
+}
+
+fn new_profile(draft: &Draft, replace: bool) -> NewProfile {
+    let (name, settings) = (draft.name.clone(), draft.settings.clone());
+    NewProfile { name, settings, secrets: secrets(draft), replace, generate_key: None }
 }
 
 fn secrets(draft: &Draft) -> Vec<NewSecret> {

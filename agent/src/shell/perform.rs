@@ -19,13 +19,15 @@ use tokio::sync::mpsc::error::SendError;
 use tokio::task::{AbortHandle, JoinSet};
 use tracing::{info, warn};
 
-use super::change::{self, Change, Changed};
+use super::change::{self, Change, Changed, NewProfile};
 use super::driver::{Input, Pending, Purging, Task, Then, TokenForm};
+use super::dry_run;
 use super::import::{self, Door, Wanted};
 use super::inspect;
 use super::live::{Live, revision};
 use super::login::{self, News};
 use super::obtain::{self, Answer, Means};
+use super::reply::ReplyTo;
 use super::revoke::work_off::{self, Tried};
 use super::rows;
 use super::stored::{self, Loaded};
@@ -296,6 +298,14 @@ impl Performer {
         let Some(Pending { reply, .. }) = self.requests.remove(&request) else { return };
         let means = self.means.clone();
         self.spawn(inspect::inspect(means, key, reply));
+    }
+
+    pub(super) fn dry_run(&mut self, key: TokenKey, reply: ReplyTo) {
+        self.spawn(dry_run::of_next(self.means.jobs.clone(), key, reply));
+    }
+
+    pub(super) fn dry_add(&mut self, new: NewProfile, reply: ReplyTo) {
+        self.spawn(dry_run::of_new(self.means.clone(), new, reply));
     }
 
     /// Looks for the tombstones of a vault that was just opened.

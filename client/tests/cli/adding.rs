@@ -428,3 +428,35 @@ fn a_job_elsewhere_has_the_subject_and_no_token_is_asked_for_here() {
         assert!(person.ends().success());
     });
 }
+
+#[test]
+fn no_secret_is_asked_for_beside_a_key_that_is_made_and_no_token_follows() {
+    let script = format!(
+        "{VAULT}\n{NOT_THERE}\n{}\n{}\n{}",
+        r#"> {"add3":{"profile":"acme","settings":[{"key":"grant","values":["client_credentials"]},{"key":"issuer","values":["https://id.acme.example/"]},{"key":"client_id","values":["kX3"]}],"secrets":[],"interactive":true,"generate_key":"ES256"}}"#,
+        r#"< {"item":{"public_key":{"jwk":"{\"kid\":\"k1\"}","pem":"PEM"}}}"#,
+        r#"< {"done":{"said":{"text":"added acme"}}}"#,
+    );
+    scene(&script, |home, _| {
+        let mut person = Person::runs(home, &["add", "acme", "--generate-key", "ES256"], &[]);
+        person.sees("issuer URL").types("https://id.acme.example/\n");
+        person.sees("client id: ").types("kX3\n");
+        person.sees("added acme").sees("no token was asked for");
+        person.sees("register this public key").sees("{\"kid\":\"k1\"}");
+        assert!(person.ends().success());
+    });
+}
+
+#[test]
+fn a_dry_run_asks_nothing() {
+    let script = [
+        r#"> {"add3":{"profile":"acme","settings":[{"key":"grant","values":["client_credentials"]}],"secrets":[],"dry_run":true}}"#,
+        r#"< {"error":{"exit":10,"kind":"config_invalid","profile":"acme","message":"no client","hint":null,"retry_at":null}}"#,
+    ];
+    scene(&script.join("\n"), |home, _| {
+        let words = ["add", "acme", "--grant", "client_credentials", "--dry-run"];
+        let mut person = Person::runs(home, &words, &[]);
+        person.sees("tokctl: error: acme: no client");
+        assert_eq!(person.ends().code(), Some(10));
+    });
+}

@@ -64,6 +64,49 @@ fn a_file_that_others_can_read_is_warned_about() {
 }
 
 #[test]
+fn a_certificate_proves_its_client_where_nothing_else_does_and_its_key_alone_is_secret() {
+    const TLS: &str = r#"{"key":"client_auth","values":["tls"]},"#;
+    const BOTH: &str =
+        r#"{"name":"tls_certificate","value":"CERT"},{"name":"tls_key","value":"KEY"}"#;
+    const SECRET: &str = r#"{"name":"client_secret","value":"s"},"#;
+    for (options, secret, grant, auth) in [
+        ("", "", r#"{"key":"grant","values":["client_credentials"]}"#, TLS),
+        (
+            "--grant device_code --client-auth none",
+            "",
+            r#"{"key":"grant","values":["device_code"]},{"key":"client_auth","values":["none"]}"#,
+            "",
+        ),
+        (
+            "--grant client_credentials --secret-env S",
+            SECRET,
+            r#"{"key":"grant","values":["client_credentials"]}"#,
+            "",
+        ),
+    ] {
+        let home = tempfile::tempdir().unwrap();
+        for (name, text, mode) in [("cert", "CERT\n", 0o644), ("key", "KEY\n", 0o640)] {
+            std::fs::write(home.path().join(name), text).unwrap();
+            let mode = Permissions::from_mode(mode);
+            std::fs::set_permissions(home.path().join(name), mode).unwrap();
+        }
+        let settings = format!("{grant},{auth}");
+        let settings = settings.trim_end_matches(',');
+        let script = format!(
+            "> {{\"add\":{{\"profile\":\"acme\",\"settings\":[{settings}],\"secrets\":[{secret}{BOTH}]}}}}\n\
+             < {{\"done\":{{\"said\":{{\"text\":\"\"}}}}}}"
+        );
+        let line = format!(
+            "S=s \"$TOKCTL\" add acme {options} --certificate-file cert --certificate-key-file key"
+        );
+        let output = run(&script, home.path(), &line, b"");
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(0), "{said}");
+        assert!(said.contains("other users can read key;") && !said.contains("cert"), "{said}");
+    }
+}
+
+#[test]
 fn stdin_holds_one_secret() {
     let home = tempfile::tempdir().unwrap();
     let line = r#""$TOKCTL" passwd --passphrase-stdin --new-passphrase-stdin"#;

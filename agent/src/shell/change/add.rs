@@ -6,41 +6,39 @@
 //! secret is not sent unless it is pinned to the same origins.
 
 use tokctl_proto::setting::secret_of;
-use tokctl_proto::{Failure, Kind, ProfileName};
+use tokctl_proto::{Failure, Kind};
 
-use super::{Assignment, Changed, NewSecret, changed_meanwhile, issuer, on_vault, secrets};
+use super::{Changed, NewProfile, certificate, changed_meanwhile, issuer, key, on_vault, secrets};
 use crate::config::{self, Client, ClientAuth, Grant, Profile};
+use crate::oauth::client_auth::PRIVATE_KEY;
 use crate::shell::obtain::Means;
 use crate::shell::pin::{During, Pin};
 use crate::shell::worker::{Refused, Worker};
 
-/// What was asked for.
-#[derive(Clone, Debug)]
-pub(super) struct Add {
-    pub(super) name: ProfileName,
-    pub(super) settings: Vec<Assignment>,
-    pub(super) secrets: Vec<NewSecret>,
-    pub(super) replace: bool,
-}
-
-pub(super) async fn add(means: Means, mut add: Add) -> Changed {
-    issuer::as_url(&mut add.settings);
-    let (planned, spelled) = match planned(&means, &add).await {
-        Ok((profile, pin)) => (Ok((add, profile, pin)), None),
-        Err(refused) => match respelled(&means, &add, &refused.failure).await {
+pub(super) async fn add(means: Means, mut new: NewProfile) -> Changed {
+    issuer::as_url(&mut new.settings);
+    let (planned, spelled) = match planned(&means, new.clone()).await {
+        Ok(planned) => (planned, None),
+        Err(Refused { failure, paste }) => match respelled(&means, &new, &failure).await {
             Some(planned) => {
                 let spelled = issuer::of(&planned.0.settings).map(str::to_owned);
-                (Ok(planned), spelled)
+                (planned, spelled)
             }
-            None => (Err(refused), None),
+            None => return Changed { paste, ..Changed::failed(failure) },
         },
     };
-    let mut changed = match planned {
-        Ok((add, profile, pin)) => {
-            on_vault(&means, move |worker| store(worker, add, &profile, pin)).await
-        }
-        Err(Refused { failure, paste }) => Changed { paste, ..Changed::failed(failure) },
+    let (new, profile, pin) = planned;
+    if let Err(failure) = certificate::check(&means.http, &new.secrets).await {
+        return Changed::failed(failure.of(&new.name));
+    }
+    let made = match new.generate_key {
+        Some(algorithm) => match key::make(algorithm).await {
+            Ok(made) => Some(made),
+            Err(failure) => return Changed::failed(failure.of(&new.name)),
+        },
+        None => None,
     };
+    let mut changed = on_vault(&means, move |worker| store(worker, new, &profile, pin, made)).await;
     if let (Ok(said), Some(spelled)) = (&mut changed.result, spelled) {
         said.push_str(&format!("\nits provider spells the issuer {spelled}"));
     }
@@ -48,67 +46,87 @@ pub(super) async fn add(means: Means, mut add: Add) -> Changed {
 }
 
 /// The same with the provider's spelling of its issuer, where that differs by the slash at the end.
-async fn respelled(means: &Means, add: &Add, why: &Failure) -> Option<(Add, Profile, Pin)> {
+async fn respelled(
+    means: &Means,
+    new: &NewProfile,
+    why: &Failure,
+) -> Option<(NewProfile, Profile, Pin)> {
     if why.kind != Kind::ConfigInvalid {
         return None;
     }
-    let settings = issuer::respelled(&add.settings)?;
-    let add = Add { settings, ..add.clone() };
-    let (profile, pin) = planned(means, &add).await.ok()?;
-    Some((add, profile, pin))
+    let settings = issuer::respelled(&new.settings)?;
+    planned(means, NewProfile { settings, ..new.clone() }).await.ok()
 }
 
 /// The profile as it will be, and where its secrets may go.
-async fn planned(means: &Means, add: &Add) -> Result<(Profile, Pin), Refused> {
-    let asked = add.clone();
-    let profile = means.jobs.ask(move |worker| Ok(plan(worker, &asked))).await??;
+async fn planned(means: &Means, new: NewProfile) -> Result<(NewProfile, Profile, Pin), Refused> {
+    let plan = move |worker: &mut Worker| {
+        let new = key::completed(worker, new)?;
+        Ok::<_, Refused>((plan(worker, &new)?, new))
+    };
+    let (profile, new) = means.jobs.ask(move |worker| Ok(plan(worker))).await??;
     let pin = Pin::of(&profile, &means.http, &means.metadata, During::Add).await;
-    Ok((profile, pin.map_err(|failure| failure.of(&add.name))?))
+    let pin = pin.map_err(|failure| failure.of(&new.name))?;
+    Ok((new, profile, pin))
 }
 
 /// Checks everything that can be checked before a provider is asked or a file is written.
-pub(super) fn plan(worker: &mut Worker, add: &Add) -> Result<Profile, Refused> {
+pub(super) fn plan(worker: &mut Worker, new: &NewProfile) -> Result<Profile, Refused> {
     worker.open()?;
-    Ok(checked(worker, add)?.0)
+    let (profile, _) = checked(worker, new)?;
+    key::loses_none(worker, new)?;
+    Ok(profile)
 }
 
-/// The settings as they would be written, whatever the vault is.
-pub(in crate::shell) fn preview(
-    worker: &Worker,
-    name: &ProfileName,
-    settings: Vec<Assignment>,
-    secrets: Vec<NewSecret>,
-    replace: bool,
-) -> Result<String, Failure> {
-    let add = Add { name: name.clone(), settings, secrets, replace };
-    let (_, text) = checked(worker, &add).map_err(|refused| refused.failure)?;
-    Ok(config::profile_toml(&text, name).unwrap_or_default())
+/// A profile as it would be.
+#[derive(Debug)]
+pub(in crate::shell) struct Preview {
+    pub(in crate::shell) profile: Profile,
+    /// Its settings as they would be written.
+    pub(in crate::shell) toml: String,
+    /// What would be stored, by its names.
+    pub(in crate::shell) secrets: Vec<String>,
+}
+
+/// Looks what an `add` would come to, whatever the vault is.
+pub(in crate::shell) fn preview(worker: &Worker, new: NewProfile) -> Result<Preview, Failure> {
+    let look = |new| {
+        let new = key::completed(worker, new)?;
+        let (profile, text) = checked(worker, &new)?;
+        let toml = config::profile_toml(&text, &new.name).unwrap_or_default();
+        let names = new.secrets.iter().map(|it| secrets::stored_name(&profile.grant, &it.name));
+        let secrets = names.chain(new.generate_key.map(|_| PRIVATE_KEY.to_owned())).collect();
+        Ok(Preview { profile, toml, secrets })
+    };
+    look(new).map_err(|refused: Refused| refused.failure)
 }
 
 /// The profile, and the text of the configuration with it.
-fn checked(worker: &Worker, add: &Add) -> Result<(Profile, String), Refused> {
-    let Add { name, settings, replace, .. } = add;
+pub(super) fn checked(worker: &Worker, new: &NewProfile) -> Result<(Profile, String), Refused> {
+    let NewProfile { name, settings, replace, .. } = new;
     let text = worker.dry_edit(name, |text| config::add_profile(text, name, settings, *replace))?;
     let config = config::parse(&text).map_err(Failure::from)?;
     let profile = config.profiles.get(name).cloned();
     let profile =
         profile.ok_or_else(|| Failure::new(Kind::Internal, "the profile is not there").of(name))?;
-    secrets::check(&profile.grant, &add.secrets).map_err(|failure| failure.of(name))?;
+    secrets::check(&profile.grant, &new.secrets).map_err(|failure| failure.of(name))?;
     Ok((profile, text))
 }
 
 pub(super) fn store(
     worker: &mut Worker,
-    add: Add,
+    mut new: NewProfile,
     planned: &Profile,
     pin: Pin,
+    made: Option<key::Made>,
 ) -> Result<Changed, Refused> {
     // Others had time to add the same name, or to change what every profile goes by, since this was
     // planned.
-    if plan(worker, &add)? != *planned {
-        return Err(changed_meanwhile(&add.name).into());
+    if plan(worker, &new)? != *planned {
+        return Err(changed_meanwhile(&new.name).into());
     }
-    let Add { name, settings, secrets: values, replace } = add;
+    let public_key = made.map(|made| made.put_into(&mut new, planned));
+    let NewProfile { name, settings, secrets: values, replace, .. } = new;
     let stored = match !values.is_empty() || replace {
         true => Some(secrets::store(worker, planned, values, pin.clone(), replace)?),
         false => None,
@@ -125,6 +143,7 @@ pub(super) fn store(
         }
     };
     let said = Changed::said(format!("added {name}{}", secret_of_new(worker, planned, &pin)));
+    let said = Changed { public_key, ..said };
     Ok(match stored {
         Some(stored) => {
             // What was obtained for the old one may be somebody else's.

@@ -5,9 +5,11 @@
 //! behind.
 
 mod add;
+mod certificate;
 mod config_write;
 mod init;
 pub(super) mod issuer;
+mod key;
 mod login;
 mod logout;
 mod passwd;
@@ -23,14 +25,16 @@ pub(super) mod tests;
 use tokctl_core::{VaultChange, no_such_profile};
 use tokctl_proto::{Failure, Kind, ProfileName, Secret, TokenKey, WallMs};
 
-pub(in crate::shell) use add::preview;
+pub(in crate::shell) use add::{Preview, preview};
+pub(in crate::shell) use certificate::check as check_certificate;
+pub use key::PublicHalf;
 pub use logout::Laid;
 
 use super::live::Live;
 use super::login::Finished;
 use super::obtain::Means;
 use super::worker::{Refused, Worker};
-use crate::config::Profile;
+use crate::config::{Algorithm, Profile};
 
 /// A key and its values, detached from the request they came in.
 pub type Assignment = tokctl_proto::request::Assignment<'static>;
@@ -43,12 +47,7 @@ pub enum Change {
         replace: bool,
         network: Vec<Assignment>,
     },
-    Add {
-        name: ProfileName,
-        settings: Vec<Assignment>,
-        secrets: Vec<NewSecret>,
-        replace: bool,
-    },
+    Add(NewProfile),
     Set {
         name: ProfileName,
         assignments: Vec<Assignment>,
@@ -88,6 +87,18 @@ pub enum Change {
     },
 }
 
+/// A profile to be added.
+#[derive(Clone, Debug)]
+pub struct NewProfile {
+    pub name: ProfileName,
+    pub settings: Vec<Assignment>,
+    pub secrets: Vec<NewSecret>,
+    /// It takes the place of one of this name.
+    pub replace: bool,
+    /// A private key is made for this algorithm, which is not HMAC.
+    pub generate_key: Option<Algorithm>,
+}
+
 /// A secret to be stored.
 #[derive(Clone, Debug)]
 pub struct NewSecret {
@@ -105,7 +116,7 @@ impl Change {
     pub fn alone(&self) -> Option<ProfileName> {
         match self {
             Self::Login(finished) => Some(finished.profile.name.clone()),
-            Self::Add { name, .. }
+            Self::Add(NewProfile { name, .. })
             | Self::SetSecret { name, .. }
             | Self::Rename { from: name, .. }
             | Self::Logout { name, .. }
@@ -133,6 +144,8 @@ pub struct Changed {
     pub warnings: Vec<String>,
     /// TOML for the user to put in by hand.
     pub paste: Option<String>,
+    /// The public half of a key that was made.
+    pub public_key: Option<PublicHalf>,
 }
 
 impl Changed {
@@ -146,6 +159,7 @@ impl Changed {
             vault: None,
             warnings: Vec::new(),
             paste: None,
+            public_key: None,
         }
     }
 
@@ -157,9 +171,7 @@ impl Changed {
 /// Carries a change out.
 pub async fn carry_out(means: Means, change: Change) -> Changed {
     match change {
-        Change::Add { name, settings, secrets, replace } => {
-            add::add(means, add::Add { name, settings, secrets, replace }).await
-        }
+        Change::Add(new) => add::add(means, new).await,
         Change::SetSecret { name, secret_name, value, next, expires_at } => {
             let given = set_secret::Given { secret_name, value, next, expires_at };
             set_secret::set_secret(means, name, given).await

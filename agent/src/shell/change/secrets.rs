@@ -6,7 +6,7 @@ use tracing::error;
 
 use super::NewSecret;
 use crate::clock;
-use crate::config::{Grant, Profile};
+use crate::config::{ClientAuth, Grant, Profile};
 use crate::oauth::client_auth::{CLIENT_SECRET, CLIENT_SECRET_NEXT, PRIVATE_KEY};
 pub(super) use crate::oauth::grant::refresh_token::REFRESH_TOKEN;
 use crate::shell::pin::Pin;
@@ -67,16 +67,21 @@ pub(super) fn store(
     Ok(Stored { warnings, before })
 }
 
-/// The name that a secret is stored by. A grant that signs has a private key where others have a key or a secret
-/// of a client, and who types `--key-file` or `--secret-file` means that.
+/// The name that a secret is stored by. Whoever signs has a private key where others have a key or a secret of a
+/// client, and who types `--key-file` or `--secret-file` means that.
 pub(super) fn stored_name(grant: &Grant, given: &str) -> String {
     match (grant, given) {
         (Grant::JwtBearer(_), "key") => PRIVATE_KEY,
         (Grant::GithubApp(_) | Grant::SelfSignedJwt(_), "key" | CLIENT_SECRET) => PRIVATE_KEY,
         (Grant::ApiKey, CLIENT_SECRET) => "key",
+        (grant, "key") if is_proved_by_key(grant) => PRIVATE_KEY,
         (_, given) => given,
     }
     .to_owned()
+}
+
+fn is_proved_by_key(grant: &Grant) -> bool {
+    grant.client().is_some_and(|client| client.client_auth == Some(ClientAuth::PrivateKeyJwt))
 }
 
 /// A refresh token that is presented has a place of its own; a parameter of that name has none.
@@ -151,6 +156,7 @@ mod tests {
             format!("grant = \"jwt_bearer\"\n{client}"),
             format!("grant = \"client_credentials\"\n{client}"),
         );
+        let signing = format!("{machine}\nclient_auth = \"private_key_jwt\"");
         for (profile, given, stored) in [
             (github, "key", "private_key"),
             (github, "client_secret", "private_key"),
@@ -159,6 +165,8 @@ mod tests {
             (&bearer, "key", "private_key"),
             (&bearer, "client_secret", "client_secret"),
             (&machine, "key", "key"),
+            (&signing, "key", "private_key"),
+            (&signing, "client_secret", "client_secret"),
             (&machine, "client_secret", "client_secret"),
             ("grant = \"api_key\"", "key", "key"),
             ("grant = \"api_key\"", "client_secret", "key"),

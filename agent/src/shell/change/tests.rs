@@ -23,6 +23,7 @@ use crate::vault::{Entry, VaultDir};
 const ACME: &str = "https://id.acme.example/token";
 const EVIL: &str = "https://id.evil.example/token";
 
+mod keys;
 pub(in crate::shell) mod logout;
 mod standing;
 
@@ -72,6 +73,11 @@ fn assignment(key: &str, value: &str) -> Assignment {
     Assignment { key: own(key), values: vec![own(value)] }
 }
 
+/// What an `add` asks for that replaces nothing.
+fn profile_of(at: &str, settings: Vec<Assignment>, secrets: Vec<NewSecret>) -> NewProfile {
+    NewProfile { name: name(at), settings, secrets, replace: false, generate_key: None }
+}
+
 fn settings(token_endpoint: &str) -> Vec<Assignment> {
     let pairs = [
         ("grant", "client_credentials"),
@@ -93,12 +99,8 @@ impl Bench {
     }
 
     fn adding(&self, at: &str, endpoint: &str, stored: &[(&str, &str)], replace: bool) -> Change {
-        Change::Add {
-            name: name(at),
-            settings: settings(endpoint),
-            secrets: stored.iter().map(|&(name, value)| new(name, value)).collect(),
-            replace,
-        }
+        let secrets = stored.iter().map(|&(name, value)| new(name, value)).collect();
+        Change::Add(NewProfile { replace, ..profile_of(at, settings(endpoint), secrets) })
     }
 
     async fn add(&self, at: &str, stored: &[(&str, &str)]) -> Changed {
@@ -188,7 +190,7 @@ async fn an_add_without_a_secret_says_that_it_needs_one() {
     ] {
         let bench = bench().await;
         let mut add = bench.adding("acme", ACME, stored, false);
-        let Change::Add { settings, .. } = &mut add else { unreachable!() };
+        let Change::Add(NewProfile { settings, .. }) = &mut add else { unreachable!() };
         settings.retain(|setting| setting.key != "client_auth");
         settings.push(assignment("client_auth", auth));
         let changed = bench.change(add).await;
@@ -273,12 +275,7 @@ async fn of_two_that_add_one_name_at_once_one_is_told_and_takes_nothing_away() {
 async fn a_secret_is_not_stored_for_settings_that_changed_while_the_provider_was_asked() {
     let bench = bench().await;
     bench.add("acme", &[("client_secret", "one")]).await.result.unwrap();
-    let add = add::Add {
-        name: name("other"),
-        settings: settings(ACME),
-        secrets: vec![new("client_secret", "two")],
-        replace: false,
-    };
+    let add = profile_of("other", settings(ACME), vec![new("client_secret", "two")]);
     let config = bench.config();
     let kinds = bench
         .on_worker(move |worker| {
@@ -286,7 +283,7 @@ async fn a_secret_is_not_stored_for_settings_that_changed_while_the_provider_was
             let of_acme = profile(worker, &name("acme")).unwrap();
             let text = std::fs::read_to_string(&config).unwrap();
             std::fs::write(&config, format!("[agent]\nproxy = \"http://p:3128\"\n{text}")).unwrap();
-            let added = add::store(worker, add, &planned, Pin::default());
+            let added = add::store(worker, add, &planned, Pin::default(), None);
             let secret = new("client_secret", "two");
             let set = set_secret::store(worker, &of_acme, secret, Pin::default());
             [added, set].map(|result| result.unwrap_err().failure.kind)

@@ -271,3 +271,49 @@ fn a_retry_after_has_an_end() {
         assert_eq!(parsed.retry_after, waits);
     }
 }
+
+fn add3<'a>() -> request::Add3<'a> {
+    let secret = request::DatedSecret {
+        name: "client_secret".into(),
+        value: "hunter2".into(),
+        expires_at: None,
+    };
+    request::Add3 { profile: "acme".into(), secrets: vec![secret], ..request::Add3::default() }
+}
+
+#[test]
+fn a_key_is_made_for_what_signs_with_one_alone() {
+    for (algorithm, hint) in [
+        ("ES256", None),
+        ("EdDSA", None),
+        ("RS256", None),
+        ("PS256", None),
+        ("es256", Some("did you mean `ES256`?")),
+        ("HS256", Some("did you mean `ES256`?")),
+        ("rsa", Some("there are ES256, EdDSA, RS256, PS256")),
+    ] {
+        let add = request::Add3 { generate_key: Some(algorithm.into()), ..add3() };
+        match (Command::parse(ID, Request::Add3(add)), hint) {
+            (Ok(Command::Admitted { change: Change::Add(new), .. }), None) => {
+                assert_eq!(new.generate_key.unwrap().name(), algorithm);
+            }
+            (Err(failure), Some(hint)) => {
+                assert_eq!((failure.kind, failure.hint.as_deref()), (Kind::Usage, Some(hint)));
+            }
+            other => panic!("{algorithm}: {other:?}"),
+        }
+    }
+    let (generate_key, from_json) = (Some("ES256".into()), Some("{}".into()));
+    let both = request::Add3 { generate_key, from_json, ..add3() };
+    assert_eq!(Command::parse(ID, Request::Add3(both)).unwrap_err().kind, Kind::Usage);
+}
+
+#[test]
+fn a_dry_run_of_an_add_is_no_change() {
+    for generate_key in [None, Some("RS256".into())] {
+        let add = request::Add3 { generate_key, dry_run: true, ..add3() };
+        let command = Command::parse(ID, Request::Add3(add)).unwrap();
+        assert!(matches!(command, Command::DryAdd(_)), "{command:?}");
+        assert!(!format!("{command:?}").contains("hunter2"));
+    }
+}

@@ -7,7 +7,6 @@ use tokctl_proto::{Now, ProfileName};
 
 use super::{Ask, Driver, Pending, Purging, Task, Then, TokenForm};
 use crate::shell::command::Command;
-use crate::shell::dry_run;
 use crate::shell::query::{self, Rows};
 use crate::shell::reply::ReplyTo;
 
@@ -97,10 +96,8 @@ impl Driver {
                 query::list(jobs, &self.live, reply);
             }
             Command::Show(name) => query::show(jobs, name, self.config_warning(), reply),
-            Command::DryAdd { name, settings, replace } => {
-                dry_run::of_new(jobs, name, settings, replace, reply);
-            }
-            Command::DryRun(key) => dry_run::of_next(jobs, key, reply),
+            Command::DryAdd(new) => self.performer.dry_add(*new, reply),
+            Command::DryRun(key) => self.performer.dry_run(key, reply),
             Command::Resolved(name) => query::resolved(jobs, name, self.config_warning(), reply),
             Command::Presets(name) => query::presets(name.as_deref(), reply),
             Command::ConfigRead => query::config_read(jobs, reply),

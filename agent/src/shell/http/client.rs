@@ -39,8 +39,12 @@ pub(super) fn showing(
     limits: &Limits,
 ) -> Result<Client, Fault> {
     let unfit = |error: &reqwest::Error| {
-        let reason = find::<rustls::Error>(error).map(ToString::to_string);
-        Fault::ClientCertificate(reason.unwrap_or_else(|| "it is not whole".to_owned()))
+        Fault::ClientCertificate(match find::<rustls::Error>(error) {
+            Some(rustls::Error::InconsistentKeys(_)) => "the certificate is of another key".into(),
+            // Its text would speak of the server's.
+            Some(rustls::Error::InvalidCertificate(_)) | None => "one of them is not whole".into(),
+            Some(other) => other.to_string(),
+        })
     };
     let pem = certificate.bundle().expose().as_bytes();
     let identity = Identity::from_pem(pem).map_err(|error| unfit(&error))?;

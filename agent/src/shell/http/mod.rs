@@ -195,6 +195,17 @@ impl Http {
         Ok(reply)
     }
 
+    /// Why a certificate cannot be shown with its key, whoever asks for it.
+    pub async fn unfit(&self, certificate: ClientCertificate) -> Option<String> {
+        let limits = self.limits.clone();
+        let made = made(move || client::showing(&certificate, &Network::default(), &limits)).await;
+        match made {
+            Err(Fault::ClientCertificate(reason)) => Some(reason),
+            // What else is wrong with this machine is seen when something is sent.
+            _ => None,
+        }
+    }
+
     /// Everything before the first byte goes to anybody.
     async fn prepare(
         &self,

@@ -128,6 +128,36 @@ impl KeyFile {
     }
 }
 
+/// A client's certificate, which anybody may read.
+pub(crate) enum CertificateFile {}
+
+impl Kind for CertificateFile {
+    const OPTION: &'static str = "certificate";
+    const WORDS: &'static str = "the certificate";
+}
+
+impl CertificateFile {
+    pub(crate) fn read(path: &Path) -> Result<Secret, Stop> {
+        let shown = path.display().to_string();
+        let file = File::open(path).map_err(|error| cannot_read::<Self>(&shown, &error))?;
+        secret::<Self>(read_all::<Self>(file, &shown)?)
+    }
+}
+
+/// The private key of a client's certificate, which comes by a name as the certificate does.
+pub(crate) enum CertificateKeyFile {}
+
+impl Kind for CertificateKeyFile {
+    const OPTION: &'static str = "certificate-key";
+    const WORDS: &'static str = "the certificate's key";
+}
+
+impl CertificateKeyFile {
+    pub(crate) fn read(path: &Path, session: &Session) -> Result<Secret, Stop> {
+        secret::<Self>(read_file::<Self>(path, session)?)
+    }
+}
+
 fn read_file<K: Kind>(path: &Path, session: &Session) -> Result<Vec<u8>, Stop> {
     let shown = path.display().to_string();
     let file = File::open(path).map_err(|error| cannot_read::<K>(&shown, &error))?;

@@ -34,7 +34,7 @@ impl Bench {
             new("refresh_token", "refresh-0123"),
             new("unrelated", "other-0123"),
         ];
-        let add = Change::Add { name: name(at), settings, secrets, replace: false };
+        let add = Change::Add(profile_of(at, settings, secrets));
         self.change(add).await.result.unwrap();
         self.obtained(at).await;
     }

@@ -11,8 +11,8 @@ fn refreshing() -> Vec<Assignment> {
 
 impl Bench {
     async fn add_refreshing(&self, secrets: Vec<NewSecret>, replace: bool) -> Changed {
-        let (name, settings) = (name("acme"), refreshing());
-        self.change(Change::Add { name, settings, secrets, replace }).await
+        let new = profile_of("acme", refreshing(), secrets);
+        self.change(Change::Add(NewProfile { replace, ..new })).await
     }
 
     async fn store(
@@ -134,7 +134,7 @@ async fn a_pool_needs_no_secret_and_takes_none() {
     bench.add("acme", &[("client_secret", "one")]).await.result.unwrap();
     let add = |secrets: Vec<NewSecret>| {
         let settings = vec![assignment("pool", "acme")];
-        bench.change(Change::Add { name: name("search"), settings, secrets, replace: false })
+        bench.change(Change::Add(profile_of("search", settings, secrets)))
     };
     let refused = add(vec![new("client_secret", "two")]).await.result.unwrap_err();
     assert_eq!(refused.kind, Kind::Usage);
@@ -148,7 +148,7 @@ async fn a_pool_needs_no_secret_and_takes_none() {
 fn a_change_of_what_a_request_depends_on_is_made_alone() {
     let acme = || name("acme");
     let add =
-        |replace| Change::Add { name: acme(), settings: Vec::new(), secrets: Vec::new(), replace };
+        |replace| Change::Add(NewProfile { replace, ..profile_of("acme", Vec::new(), Vec::new()) });
     let set_secret = Change::SetSecret {
         name: acme(),
         secret_name: None,

@@ -6,30 +6,32 @@
 
 mod command_line;
 mod draft;
+mod keys;
 mod kind;
 mod needs;
 mod preset;
 mod questions;
+mod request;
 mod subject;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use tokctl_client::proto::request::{Add, Add2, Add3, Assignment, DatedSecret, NamedSecret, Show};
+use tokctl_client::proto::request::Show;
 use tokctl_client::proto::response::Done;
-use tokctl_client::proto::secret::SecretStr;
 use tokctl_client::proto::setting::{PROFILE, Shape, find};
 use tokctl_client::proto::time::Spoken;
 use tokctl_client::proto::{Failure, Kind};
 use tokctl_client::{Client, GetOptions, ProfileName, Request, Secret};
 
-use crate::cmd::{init, login};
+use crate::cmd::{dry_run, init, login};
 use crate::exit::Stop;
 use crate::expires::Expires;
 use crate::secret_input::{ClientSecret, Key, KeyFile, RefreshToken, SecretInput};
 use crate::session::Session;
 use crate::settings::{Assignments, SettingOptions, pair};
 use draft::Draft;
+use keys::{KeyOptions, Next};
 
 #[derive(clap::Args, Debug)]
 #[command(after_help = "\
@@ -49,6 +51,8 @@ Examples:
   tokctl add shop --grant refresh_token --issuer https://id.shop.example/ \\
       --client-id kX3 --client-auth none --refresh-token-file token
   tokctl add ci --from-json service-account.json --scope https://www.googleapis.com/auth/cloud-platform
+  tokctl add ci --grant client_credentials --issuer https://id.acme.example/ --client-id kX3 \\
+      --generate-key ES256
   tokctl add app --grant github_app --client-id Iv23 --installation-id 42 --key-file app.pem
   tokctl add cloud -- gcloud auth print-access-token
   tokctl add search --pool acct1 --pool acct2 --rate-limit 60/min
@@ -68,6 +72,8 @@ pub(crate) struct AddArgs {
     refresh_token: SecretInput<RefreshToken>,
     #[command(flatten)]
     key: SecretInput<Key>,
+    #[command(flatten)]
+    keys: KeyOptions,
     /// When the secret or the key ends: a date (its beginning in UTC), a time, or a duration from now
     #[arg(long, value_name = "WHEN", help_heading = "Secrets", value_parser = Expires::parse)]
     secret_expires: Option<Expires>,
@@ -86,16 +92,21 @@ pub(crate) struct AddArgs {
     /// Take the place of a profile of this name
     #[arg(long)]
     replace: bool,
+    /// Print what would be written and which requests would be sent for a token, without secrets; do neither
+    #[arg(long, conflicts_with = "check")]
+    dry_run: bool,
 }
 
 /// A secret, and what it is called in its entry.
 type Named = (&'static str, Secret);
 
 pub(crate) fn run(args: AddArgs, session: &Session) -> Result<(), Stop> {
-    if args.key.is_given() && (args.secret.is_given() || args.refresh_token.is_given()) {
+    let mut settings = given_settings(&args)?;
+    // A refresh token and the key of its client are two things.
+    let is_alone = args.refresh_token.is_given() && settings.value("grant").is_none();
+    if args.key.is_given() && (args.secret.is_given() || is_alone) {
         return Err(Stop::usage("give the secret or the key, not both"));
     }
-    let mut settings = given_settings(&args)?;
     let from_json = args.from_json.as_ref().map(|path| KeyFile::read(path, session)).transpose()?;
     let says_how = ["grant", "pool", "preset"].iter().any(|key| settings.value(key).is_some());
     if !says_how && from_json.is_none() {
@@ -103,6 +114,13 @@ pub(crate) fn run(args: AddArgs, session: &Session) -> Result<(), Stop> {
             settings.put("grant", "api_key");
         } else if args.refresh_token.is_given() {
             settings.put("grant", "refresh_token");
+        } else if args.keys.is_given() {
+            settings.put("grant", "client_credentials");
+        } else if args.dry_run {
+            return Err(session.nobody_to_ask(
+                "no grant was given, and a dry run asks nothing",
+                "use `--grant GRANT` or `--preset NAME`",
+            ));
         } else if !session.can_ask() {
             return Err(session.nobody_to_ask(
                 "no grant was given, and there is no terminal to ask on",
@@ -111,13 +129,15 @@ pub(crate) fn run(args: AddArgs, session: &Session) -> Result<(), Stop> {
             ));
         }
     }
-    let secrets = given_secrets(&args, settings.value("grant"), session)?;
+    let mut secrets = given_secrets(&args, settings.value("grant"), session)?;
+    args.keys.read(&mut settings, &mut secrets, session)?;
 
     let mut client = session.client()?;
     let profile = &args.profile;
-    let mut draft = Draft { profile, settings, secrets, from_json, preset: None };
+    let has_proof = args.keys.is_given();
+    let mut draft = Draft { profile, settings, secrets, has_proof, from_json, preset: None };
     preset::find(&mut draft, &mut client, session)?;
-    if session.can_ask() {
+    if session.can_ask() && !args.dry_run {
         offer_vault(&mut client, session)?;
         if !args.replace {
             see_that_it_is_new(&mut client, &args.profile, session)?;
@@ -131,19 +151,18 @@ pub(crate) fn run(args: AddArgs, session: &Session) -> Result<(), Stop> {
     let Draft { mut settings, secrets, from_json, .. } = draft;
     allow_loopback(&mut settings, session);
     let settings = settings.into_inner();
-    let request = match &from_json {
-        Some(text) => Request::Add3(Add3 {
-            profile: args.profile.as_str().into(),
-            settings,
-            replace: args.replace,
-            interactive: session.can_ask(),
-            from_json: Some(SecretStr::from(text)),
-            ..Add3::default()
-        }),
-        None => request(&args, settings, &secrets, session)?,
-    };
+    let is_asked = session.can_ask() && !args.dry_run;
+    let request = request::request(&args, settings, &secrets, from_json.as_ref(), is_asked)?;
+    if args.dry_run {
+        return dry_run::show(&mut client, &request, session);
+    }
+    let is_asked_for = args.check || (session.can_ask() && has_subject);
+    if args.keys.generate_key.is_some() {
+        let next = Next { is_login, is_asked_for };
+        return keys::add(&mut client, &request, &args.profile, next, session);
+    }
     session.tell(&mut client, &request)?;
-    match args.check || (session.can_ask() && has_subject) {
+    match is_asked_for {
         true if is_login => {
             // It is heard over a connection of its own.
             drop(client);
@@ -194,51 +213,6 @@ fn given_secrets(
         secrets.push((if grant == Some("api_key") { "key" } else { "client_secret" }, secret));
     }
     Ok(secrets)
-}
-
-/// The request that says all this in words that the oldest agent knows, where there are such.
-fn request<'a>(
-    args: &'a AddArgs,
-    settings: Vec<Assignment<'a>>,
-    secrets: &'a [Named],
-    session: &Session,
-) -> Result<Request<'a>, Stop> {
-    let profile = args.profile.as_str().into();
-    let (replace, interactive) = (args.replace, session.can_ask());
-    let is_refresh_token = |(name, _): &Named| *name == "refresh_token";
-    for (option, date, has_one) in [
-        ("secret", args.secret_expires, secrets.iter().any(|secret| !is_refresh_token(secret))),
-        ("refresh-token", args.refresh_token_expires, secrets.iter().any(is_refresh_token)),
-    ] {
-        if date.is_some() && !has_one {
-            let message = format!("`--{option}-expires` is about a secret that is not given");
-            return Err(Failure::new(Kind::Usage, message)
-                .hint(format!("use `--{option}-file FILE` or `--{option}-stdin`"))
-                .into());
-        }
-    }
-    if args.secret_expires.is_none() && args.refresh_token_expires.is_none() {
-        let secrets = secrets.iter().map(|(name, value)| NamedSecret {
-            name: (*name).into(),
-            value: SecretStr::from(value),
-        });
-        let secrets = secrets.collect();
-        return Ok(Request::Add(Add { profile, settings, secrets, replace, interactive }));
-    }
-    let dated = |secret: &'a Named| {
-        let date = match is_refresh_token(secret) {
-            true => args.refresh_token_expires,
-            false => args.secret_expires,
-        };
-        let (name, value) = secret;
-        Ok(DatedSecret {
-            name: (*name).into(),
-            value: SecretStr::from(value),
-            expires_at: date.map(Expires::unix_s).transpose()?,
-        })
-    };
-    let secrets = secrets.iter().map(dated).collect::<Result<_, Stop>>()?;
-    Ok(Request::Add2(Add2 { profile, settings, secrets, replace, interactive }))
 }
 
 fn offer_vault(client: &mut Client, session: &Session) -> Result<(), Stop> {

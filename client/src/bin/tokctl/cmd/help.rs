@@ -64,8 +64,9 @@ shells remember them. A secret that X names is given by one of
   --X-env NAME      a variable; it is not handed to an agent that is started
 
 where X is secret, refresh-token, key, token, passphrase or new-passphrase. One line end is taken off. On a
-terminal a secret that is missing is asked for, without echo. Client secrets and refresh tokens never come
-out again; tokens do, by `tokctl get`.
+terminal a secret that is missing is asked for, without echo. A client's certificate and its key come by
+--certificate-file and --certificate-key-file; with --generate-key the agent makes a private key itself.
+Client secrets, keys and refresh tokens never come out again; tokens do, by `tokctl get`.
 ";
 
 pub(crate) fn run(args: &HelpArgs, session: &Session) -> Result<(), Stop> {

@@ -15,6 +15,7 @@ use tokctl_client::proto::{Failure, Kind};
 use tokctl_client::{Client, ProfileName, Request, Secret};
 use zeroize::Zeroizing;
 
+use crate::cmd::dry_run;
 use crate::exit::Stop;
 use crate::output::safe;
 use crate::secret_input::{Passphrase, SecretInput};
@@ -294,18 +295,8 @@ impl Row {
     /// What would be added is data; what was added is talk.
     fn show(&self, dry_run: bool, session: &Session) -> Result<(), Stop> {
         let Self { profile, toml, secrets, notes, error } = self;
-        let name = match profile.contains('.') {
-            true => format!("\"{profile}\""),
-            false => profile.clone(),
-        };
         if dry_run && error.is_none() {
-            let lines: String = toml.lines().map(|line| format!("{}\n", safe(line))).collect();
-            let secrets = match secrets.is_empty() {
-                true => "no secret".to_owned(),
-                false => format!("secrets: {}", secrets.join(", ")),
-            };
-            let text = format!("[profiles.{name}]\n{lines}# {}\n", safe(&secrets));
-            session.output.data(text.as_bytes())?;
+            session.output.data(dry_run::section(profile, toml, secrets).as_bytes())?;
         }
         match error {
             Some(error) => session.output.warn(&format!("{profile}: not added: {error}")),

@@ -12,6 +12,8 @@ pub(super) struct Draft<'a> {
     pub(super) profile: &'a ProfileName,
     pub(super) settings: Assignments,
     pub(super) secrets: Vec<Named>,
+    /// What its client proves itself by is a key that is made, or a certificate that is given.
+    pub(super) has_proof: bool,
     /// The JSON file of a service account or of a GitHub App, in place of both.
     pub(super) from_json: Option<Secret>,
     pub(super) preset: Option<Preset>,

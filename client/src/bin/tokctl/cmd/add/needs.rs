@@ -18,6 +18,11 @@ pub(super) fn of(draft: &Draft<'_>) -> Vec<Need> {
     let grant = draft.grant().unwrap_or_default();
     let client_auth = draft.settings.value("client_auth");
     let is_given = |need: &Need| match need {
+        Need::MaybeClientSecret | Need::Secret("client_secret" | "private_key")
+            if draft.has_proof =>
+        {
+            true
+        }
         Need::Secret("private_key") => {
             let signs = matches!(grant, "github_app" | "self_signed_jwt");
             draft.has_secret("private_key")

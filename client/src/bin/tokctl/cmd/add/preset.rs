@@ -126,6 +126,7 @@ mod tests {
                 settings,
                 secrets: Vec::new(),
                 from_json: None,
+                has_proof: false,
                 preset: Some(preset),
             };
             let open: Vec<_> = open(&draft).into_iter().map(|question| question.key).collect();
