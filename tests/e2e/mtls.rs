@@ -95,6 +95,38 @@ fn a_certificate_proves_its_client_and_its_tokens_are_bound_to_it() {
 }
 
 #[test]
+fn a_client_with_a_certificate_renews_and_ends_what_it_holds() {
+    let ca = PrivateCa::new().unwrap();
+    let (home, idp) = (Home::new().init_bare(), provider(&ca));
+    let leaf = ca.client("client.example").unwrap();
+    let client = idp.register(&json!({
+        "token_endpoint_auth_method": "tls_client_auth",
+        "tls_client_auth_san_dns": "client.example",
+    }));
+    let minted = idp.mint(&client.id);
+    let refresh_token = home.secret_file("refresh_token", &minted.refresh_token);
+    let add = home
+        .tokctl(["add", "acme", "--grant", "refresh_token", "--client-id", &client.id])
+        .args(["--issuer", idp.issuer(), "--ca-file"])
+        .arg(ca.file())
+        .arg("--refresh-token-file")
+        .arg(refresh_token);
+    with_files(add, &leaf).run().ok();
+    let token = home.get("acme");
+    assert_eq!(called(&idp, &token, None).0, 200);
+    home.tokctl(["logout", "acme", "--yes"]).run().ok();
+    assert_eq!(called(&idp, &token, None).0, 401);
+    assert!(idp.family(&minted.family).revoked);
+    let shown = home.tokctl(["show", "acme", "--json"]).run().json();
+    assert_eq!(shown["secrets"], json!(["tls_certificate", "tls_key"]));
+    let revocations = idp.requests_at("revocation");
+    assert!(!revocations.is_empty());
+    for request in revocations {
+        assert!(!request["certificate"].is_null(), "{request}");
+    }
+}
+
+#[test]
 fn a_certificate_that_could_not_be_shown_is_not_added() {
     let ca = PrivateCa::new().unwrap();
     let home = Home::new().init_bare();

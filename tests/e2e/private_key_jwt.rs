@@ -90,6 +90,41 @@ fn a_key_is_given_as_the_profile_is_added() {
 }
 
 #[test]
+fn a_client_with_a_key_renews_and_ends_what_it_holds() {
+    let (home, idp) = (Home::new().init_bare(), Idp::start());
+    let key = Key::generate(Algorithm::ES256);
+    let client = idp.register(&json!({
+        "token_endpoint_auth_method": "private_key_jwt",
+        "jwks": { "keys": [key.public_jwk()] },
+    }));
+    let minted = idp.mint(&client.id);
+    home.add_refresh_token("acme", &client.id, &minted.refresh_token)
+        .args(["--issuer", idp.issuer(), "--key-file"])
+        .arg(home.secret_file("key", key.pem()))
+        .run()
+        .ok();
+    let first = home.get("acme");
+    home.tokctl(["revoke", "acme", "--yes"]).run().ok();
+    assert_eq!(idp.call_api(&first).0, 401);
+    let again = idp.mint(&client.id);
+    let file = home.secret_file("again", &again.refresh_token);
+    home.tokctl(["set-secret", "acme", "--refresh-token-file"]).arg(file).run().ok();
+    let second = home.get("acme");
+    assert_eq!(idp.call_api(&second).0, 200);
+    home.tokctl(["logout", "acme", "--yes"]).run().ok();
+    assert_eq!(idp.call_api(&second).0, 401);
+    assert!(idp.family(&again.family).revoked);
+    // What the client proves itself by is not what it got.
+    let shown = home.tokctl(["show", "acme", "--json"]).run().json();
+    assert_eq!(shown["secrets"], json!(["private_key"]));
+    let revocations = idp.requests_at("revocation");
+    assert!(!revocations.is_empty());
+    for request in revocations {
+        assert_eq!((&request["client"], &request["basic"]), (&json!(client.id), &json!(false)));
+    }
+}
+
+#[test]
 fn a_key_that_cannot_sign_is_named_before_anything_is_sent() {
     let (home, idp) = (Home::new().init_bare(), Idp::start());
     let key = Key::generate(Algorithm::ES256);
