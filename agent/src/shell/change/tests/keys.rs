@@ -1,5 +1,7 @@
 //! Keys that are made, keys that are typed, and certificates, as a profile is added with them.
 
+use std::time::Duration;
+
 use serde_json::Value;
 
 use super::*;
@@ -74,6 +76,20 @@ async fn a_key_is_made_for_whoever_signs_and_the_settings_say_so() {
         assert!(text.contains(&format!("alg = \"{}\"", algorithm.name())), "{text}");
         assert_eq!(text.contains("client_auth = \"private_key_jwt\""), proves_client, "{text}");
     }
+}
+
+#[tokio::test]
+async fn a_key_is_made_while_the_vault_thread_is_busy() {
+    let bench = bench().await;
+    let (sender, receiver) = std::sync::mpsc::channel();
+    let busy = bench.on_worker(move |_| receiver.recv_timeout(Duration::from_secs(60)).is_ok());
+    let making = async {
+        let made = key::make(Algorithm::Rs256).await;
+        sender.send(()).unwrap();
+        made.is_ok()
+    };
+    // The thread is free again only when the key is there.
+    assert_eq!(tokio::join!(busy, making), (true, true));
 }
 
 #[tokio::test]
