@@ -9,8 +9,9 @@ use tokctl_proto::setting::secret_of;
 use tokctl_proto::{Failure, Kind};
 
 use super::{Changed, NewProfile, certificate, changed_meanwhile, issuer, key, on_vault, secrets};
-use crate::config::{self, Client, ClientAuth, Grant, Profile};
-use crate::oauth::client_auth::PRIVATE_KEY;
+use crate::config::{self, ClientAuth, Grant, Profile};
+use crate::oauth::certificate::TLS_CERTIFICATE;
+use crate::oauth::client_auth::{PRIVATE_KEY, proof_name, set_secret};
 use crate::shell::obtain::Means;
 use crate::shell::pin::{During, Pin};
 use crate::shell::worker::{Refused, Worker};
@@ -155,14 +156,26 @@ pub(super) fn store(
     })
 }
 
-/// Whether a client proves itself by a secret that it shares with the provider.
-fn needs_client_secret(client: &Client) -> bool {
-    !matches!(
-        client.client_auth,
-        Some(
-            ClientAuth::None | ClientAuth::PrivateKeyJwt | ClientAuth::Tls | ClientAuth::Federated
-        )
-    )
+/// The secret that a profile cannot do without, where that is known before anybody is asked.
+fn needed(grant: &Grant) -> Option<&'static str> {
+    match grant {
+        Grant::ClientCredentials(client) => match client.client_auth {
+            Some(ClientAuth::None | ClientAuth::Federated) => None,
+            auth => Some(proof_name(auth)),
+        },
+        Grant::RefreshToken(_)
+        | Grant::ApiKey
+        | Grant::JwtBearer(_)
+        | Grant::GithubApp(_)
+        | Grant::SelfSignedJwt(_) => Some(secret_of(grant.name())),
+        Grant::AuthorizationCode(_)
+        | Grant::DeviceCode(_)
+        | Grant::TokenExchange(_)
+        | Grant::AwsWebIdentity(_)
+        | Grant::Steps(_)
+        | Grant::Command(_)
+        | Grant::Pool(_) => None,
+    }
 }
 
 /// Where the secret of a profile that was just added goes, and what is missing. It may have been there
@@ -172,33 +185,22 @@ fn secret_of_new(worker: &Worker, profile: &Profile, pin: &Pin) -> String {
     let entry = worker.open().ok().and_then(|(vault, keys)| vault.read(keys, name).ok()?);
     let held = entry.filter(|entry| pin.is_of(entry)).map(|entry| secrets::names(&entry));
     let held = held.unwrap_or_default();
-    let is_needed = match &profile.grant {
-        Grant::ClientCredentials(client) => needs_client_secret(client),
-        Grant::RefreshToken(_)
-        | Grant::ApiKey
-        | Grant::JwtBearer(_)
-        | Grant::GithubApp(_)
-        | Grant::SelfSignedJwt(_) => true,
-        Grant::AuthorizationCode(_)
-        | Grant::DeviceCode(_)
-        | Grant::TokenExchange(_)
-        | Grant::AwsWebIdentity(_)
-        | Grant::Steps(_)
-        | Grant::Command(_)
-        | Grant::Pool(_) => false,
-    };
     let mut text = String::new();
     if !held.is_empty() && !pin.origins.is_empty() {
         let origins: Vec<&str> = pin.origins.iter().map(String::as_str).collect();
         text.push_str(&format!("; its secret is sent to {} alone", origins.join(", ")));
     }
-    if is_needed && !held.iter().any(|held| held == secret_of(profile.grant.name())) {
-        let what = match &profile.grant {
-            Grant::RefreshToken(_) => "refresh token",
-            Grant::JwtBearer(_) | Grant::GithubApp(_) | Grant::SelfSignedJwt(_) => "private key",
+    if let Some(needed) = needed(&profile.grant)
+        && !held.iter().any(|held| held == needed)
+    {
+        let what = match needed {
+            secrets::REFRESH_TOKEN => "refresh token",
+            PRIVATE_KEY => "private key",
+            TLS_CERTIFICATE => "certificate",
             _ => "secret",
         };
-        text.push_str(&format!("; no {what} is stored for it: run `tokctl set-secret {name}`"));
+        let how = set_secret(name, profile.grant.name(), needed);
+        text.push_str(&format!("; no {what} is stored for it: {how}"));
     }
     text
 }

@@ -186,6 +186,18 @@ async fn an_add_without_a_secret_says_that_it_needs_one() {
     for (auth, stored, said) in [
         ("basic", &[][..], none.to_owned()),
         ("none", &[], String::new()),
+        (
+            "private_key_jwt",
+            &[],
+            "; no private key is stored for it: run `tokctl set-secret acme --name private_key`"
+                .to_owned(),
+        ),
+        (
+            "tls",
+            &[],
+            "; no certificate is stored for it: run `tokctl set-secret acme --name tls_certificate`"
+                .to_owned(),
+        ),
         ("basic", &[("password", "pw")], format!("{sent}{none}")),
     ] {
         let bench = bench().await;
