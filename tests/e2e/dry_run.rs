@@ -1,4 +1,4 @@
-//! What `add --dry-run` tells of a profile, and that it does nothing else.
+//! What `add --dry-run` and `get --dry-run` tell of a profile, and that they do nothing else.
 
 use serde_json::json;
 use tokctl_tests::{Home, Provider};
@@ -74,4 +74,24 @@ fn a_dry_run_refuses_what_an_add_would_refuse() {
     dry("acme").arg("--replace").run().ok();
     dry("other").args(["--client-auth", "basik"]).run().exits(2);
     home.get("acme");
+}
+
+#[test]
+fn a_dry_run_of_a_get_sends_nothing_sealed_or_not() {
+    let (home, provider) = (Home::new().init(), Provider::start());
+    home.add_at("acme", &provider);
+    home.tokctl(["add", "signed", "--grant", "jwt_bearer", "--client-id", "cc", "--alg", "RS256"])
+        .args(["--token-endpoint", &provider.token_endpoint(), "--client-auth", "none"])
+        .run()
+        .ok();
+    for sealed in [false, true] {
+        if sealed {
+            home.tokctl(["lock"]).run().ok();
+        }
+        let text = home.tokctl(["get", "acme", "--dry-run", "--scope", "x"]).run().ok();
+        assert!(text.contains("Authorization: Basic [redacted]") && text.contains("scope=x"));
+        let text = home.tokctl(["get", "signed", "--dry-run"]).run().ok();
+        assert!(text.contains("assertion=[redacted]"), "{text}");
+    }
+    assert!(provider.token_requests().is_empty());
 }
