@@ -1,7 +1,8 @@
 //! Tokens for one resource or audience among several: keys of their own, served to nobody else.
 
-use tokctl_tests::Home;
 use tokctl_tests::idp::Idp;
+use tokctl_tests::provider::Answer;
+use tokctl_tests::{Home, Provider};
 
 #[test]
 fn each_resource_has_a_token_of_its_own() {
@@ -65,4 +66,17 @@ fn a_resource_that_the_provider_does_not_know_is_its_refusal() {
     home.tokctl(["get", "acme", "--resource", "https://elsewhere.example/"])
         .run()
         .fails(6, &["invalid_target", "`--resource`"]);
+}
+
+/// RFC 6749 section 5.1: what was asked for was granted, unless the provider says otherwise.
+#[test]
+fn a_provider_that_names_no_scope_has_granted_what_was_asked_for() {
+    let (home, provider) = (Home::new().init_bare(), Provider::start());
+    provider.answer(Answer::Changed(|body| drop(body.as_object_mut().unwrap().remove("scope"))));
+    home.add_at("acme", &provider);
+    home.tokctl(["set", "acme", "scope=b a"]).run().ok();
+    for (arguments, scope) in [(&[][..], "a b"), (&["--scope", "read"], "read")] {
+        let json = home.tokctl(["get", "acme", "--json"]).args(arguments).run().json();
+        assert_eq!(json["scope"], scope, "{json}");
+    }
 }

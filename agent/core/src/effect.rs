@@ -4,6 +4,7 @@
 //! is on the disk: SaveIntent, Send, SaveAnswer, Classify, SaveTokens. So a crash falls between any two of them
 //! and finds on the disk how far it came.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use tokctl_proto::{Failure, ProfileName, Secret, TokenKey};
@@ -109,6 +110,8 @@ pub struct Served {
     /// The member of it whose token this is, where it is a pool.
     pub member: Option<ProfileName>,
     pub token: Arc<Token>,
+    /// The scopes that were asked for, where they were not the profile's.
+    pub asked: BTreeSet<String>,
     /// Seconds left, rounded down; `None` without an expiry.
     pub expires_in_s: Option<i64>,
     pub min_valid_met: bool,

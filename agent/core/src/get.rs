@@ -71,6 +71,7 @@ impl Core {
         let served = Served {
             profile: get.key.profile.clone(),
             member: None,
+            asked: get.key.scope.clone(),
             expires_in_s: left.map(|left| i64::try_from(left.as_secs()).unwrap_or(i64::MAX)),
             token,
             min_valid_met: true,
@@ -302,6 +303,7 @@ impl Core {
                 Reply::Token(Served {
                     profile,
                     member,
+                    asked: key.scope.clone(),
                     expires_in_s: left
                         .map(|left| i64::try_from(left.as_secs()).unwrap_or(i64::MAX)),
                     token,

@@ -1,12 +1,14 @@
 //! What the core knows, in the shapes of the wire.
 
+use std::borrow::Cow;
+
 use tokctl_core::{Attempted, MemberStatus, ProfileStatus, Served};
 use tokctl_proto::error::WireFailure;
 use tokctl_proto::response::{AttemptRow, Member, StatusRow, StatusRow2, Token, Token2, Token3};
 use tokctl_proto::{Kind, ProfileName, Secret, SecretStr, WallMs};
 
 use super::live::Live;
-use crate::config::HEADER_DEFAULT;
+use crate::config::{HEADER_DEFAULT, Profile};
 
 /// How a token is used that is bound to a key.
 const HEADER_BOUND: &str = "Authorization: DPoP {token}";
@@ -52,7 +54,7 @@ pub(super) fn token2<'a>(served: &'a Served, live: &'a Live) -> Token2<'a> {
         token_type: served.token.token_type.as_str().into(),
         expires_at: unix_s(served.token.expires_at),
         expires_in: served.expires_in_s,
-        scope: served.token.scope.as_deref().unwrap_or_default().into(),
+        scope: scope(served, settings),
         profile: served.profile.as_str().into(),
         header: settings.map_or(HEADER_DEFAULT, |profile| profile.header.as_str()).into(),
         min_valid_met: served.min_valid_met,
@@ -60,6 +62,17 @@ pub(super) fn token2<'a>(served: &'a Served, live: &'a Live) -> Token2<'a> {
         extra: SecretStr::from(&served.token.extra),
         member: served.member.as_ref().map(|member| member.as_str().into()),
     }
+}
+
+/// A provider that names no scope has granted what was asked for (RFC 6749 section 5.1).
+fn scope<'a>(served: &'a Served, settings: Option<&Profile>) -> Cow<'a, str> {
+    if let Some(granted) = &served.token.scope {
+        return granted.into();
+    }
+    let own = || Some(&settings?.grant.client()?.scope);
+    let asked = if served.asked.is_empty() { own() } else { Some(&served.asked) };
+    let asked: Vec<&str> = asked.into_iter().flatten().map(String::as_str).collect();
+    asked.join(" ").into()
 }
 
 /// The same with a proof for one request. A token that is bound to a key has a scheme of its own, unless the profile
