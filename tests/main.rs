@@ -13,6 +13,7 @@ mod e2e {
     mod dry_run;
     mod first_token;
     mod github_app;
+    mod id_token;
     mod import;
     mod json_lines;
     mod jwt_bearer;

@@ -6,7 +6,7 @@ import { json } from 'node:stream/consumers';
 import * as api from './api.mjs';
 import { register } from './clients.mjs';
 import * as device from './device.mjs';
-import { mint, requireNonce } from './provider.mjs';
+import { mint, mistakeFor, requireNonce } from './provider.mjs';
 import * as requests from './requests.mjs';
 import * as store from './store.mjs';
 
@@ -44,6 +44,11 @@ export function control(current, rotate) {
     '/dpop-nonce': (query) => {
       const set = query.get('at') === 'api' ? api.requireNonce : requireNonce;
       set(query.get('required') === 'true');
+      return {};
+    },
+    // Takes everybody for ?sub=NAME; without one, each person for who they are.
+    '/mistake': (query) => {
+      mistakeFor(query.get('sub') ?? undefined);
       return {};
     },
     // The next ?times=N polls of devices are told to slow down.

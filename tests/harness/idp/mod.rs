@@ -111,6 +111,12 @@ impl Idp {
         self.control("rotate-keys?keep=true");
     }
 
+    /// Takes everybody who has signed in for this person from now on; with `None`, for who they are.
+    #[track_caller]
+    pub fn mistake_for(&self, name: Option<&str>) {
+        self.control(&name.map_or("mistake".to_owned(), |name| format!("mistake?sub={name}")));
+    }
+
     /// Whether DPoP proofs at the provider must hold a nonce of its (RFC 9449 section 8).
     #[track_caller]
     pub fn require_dpop_nonce(&self, required: bool) {
