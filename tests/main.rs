@@ -6,6 +6,7 @@ mod e2e {
     mod add;
     mod age;
     mod api_key;
+    mod browser;
     mod client_auth;
     mod client_secret_jwt;
     mod command;

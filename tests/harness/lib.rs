@@ -5,6 +5,7 @@
 
 pub mod api;
 pub mod bin;
+pub mod browser;
 pub mod ca;
 pub mod gate;
 pub mod home;
