@@ -10,6 +10,7 @@ mod e2e {
     mod client_auth;
     mod client_secret_jwt;
     mod command;
+    mod device;
     mod dpop;
     mod dry_run;
     mod first_token;
