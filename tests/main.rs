@@ -24,6 +24,7 @@ mod e2e {
     mod made_key;
     mod mtls;
     mod one_agent;
+    mod par;
     mod passphrase;
     mod private_key_jwt;
     mod profiles;
