@@ -32,6 +32,7 @@ mod e2e {
     mod renewal;
     mod resource;
     mod revoke;
+    mod revoke_as_client;
     mod self_signed;
     mod steps;
     mod tls;
