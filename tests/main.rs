@@ -21,6 +21,7 @@ mod e2e {
     mod jwt_bearer;
     mod liar;
     mod login;
+    mod login_method;
     mod made_key;
     mod mtls;
     mod one_agent;

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 use tokctl_tests::login::Login;
 use tokctl_tests::provider::{self, Answer};
@@ -61,14 +62,32 @@ fn whoever_needs_the_token_waits_for_the_login_that_is_under_way() {
     let address = first.address();
     let second = Login::start(&home, "acme", &["--browser"]);
     assert_eq!(second.address().0, address.0, "one login at a time");
-    let waiting = home.tokctl(["get", "acme"]).start();
+    let waiting = [(); 2].map(|()| home.tokctl(["get", "acme"]).start());
     provider.answer_next(tokens("t1", "r1", 3600));
     address.come_back("code=c");
     for login in [first, second] {
         login.finish().ok();
     }
-    assert_eq!(waiting.finish().ok(), "t1");
+    assert_eq!(waiting.map(|get| get.finish().ok()), ["t1", "t1"]);
     assert_eq!(provider.token_requests().len(), 1);
+}
+
+#[test]
+fn whoever_waits_for_a_login_that_comes_to_nothing_is_told_to_log_in() {
+    let provider = Provider::start();
+    let home = with_profile(&provider);
+    for denies in [true, false] {
+        let login = Login::start(&home, "acme", &["--browser"]);
+        let address = login.address();
+        let waiting = home.tokctl(["get", "acme"]).start();
+        match denies {
+            true => drop(address.come_back("error=access_denied")),
+            false => login.signal(Signal::SIGINT),
+        }
+        login.finish().exits(if denies { 6 } else { 130 });
+        waiting.finish().fails(5, &["run `tokctl login acme`"]);
+    }
+    assert_eq!(provider.token_requests().len(), 0);
 }
 
 #[test]

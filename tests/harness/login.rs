@@ -8,7 +8,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 
-use crate::process::{Output, Running};
+use crate::process::{Output, Run, Running};
 use crate::{Home, eventually};
 
 /// A page is there long before this.
@@ -24,8 +24,13 @@ impl Login {
     /// Starts `tokctl login` of a profile with these further arguments.
     #[track_caller]
     pub fn start(home: &Home, profile: &str, arguments: &[&str]) -> Self {
-        let run = home.tokctl(["login", profile, "--json"]).args(arguments);
-        Self { running: run.start() }
+        Self::run(home.tokctl(["login", profile]).args(arguments))
+    }
+
+    /// The same of a `tokctl login` that has its environment.
+    #[track_caller]
+    pub fn run(run: Run) -> Self {
+        Self { running: run.arg("--json").start() }
     }
 
     /// Sends `tokctl` a signal, as Ctrl-C does.

@@ -2,6 +2,7 @@
 
 import { X509Certificate, randomBytes } from 'node:crypto';
 
+import { has } from './settings.mjs';
 import * as store from './store.mjs';
 
 export const SCOPES = ['openid', 'profile', 'email', 'api', 'read:data', 'write:data', 'offline_access'];
@@ -44,7 +45,7 @@ export const rotatesEvery = (client_id) => store.getClient(client_id)?.rotates_e
 const DEVICE = 'urn:ietf:params:oauth:grant-type:device_code';
 const native = {
   application_type: 'native',
-  grant_types: ['authorization_code', 'refresh_token', DEVICE],
+  grant_types: ['authorization_code', 'refresh_token', ...(has('device') ? [DEVICE] : [])],
   response_types: ['code'],
   redirect_uris: ['127.0.0.1', '[::1]', 'localhost'].flatMap((host) =>
     ['/', '/cb', '/callback'].map((path) => `http://${host}${path}`),
