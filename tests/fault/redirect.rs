@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::Write;
 use std::net::TcpStream;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
@@ -14,6 +15,8 @@ const TOKENS: &str =
     r#"{"access_token":"t1","token_type":"Bearer","refresh_token":"r1","expires_in":3600}"#;
 /// In which a port must be free again.
 const CLOSES_WITHIN: Duration = Duration::from_secs(1);
+/// As many connections as a stranger keeps open at a time.
+const SLOW_MAX: usize = 50;
 
 /// A home with a profile that somebody logs in with.
 fn with_profile(provider: &Provider) -> Home {
@@ -233,4 +236,57 @@ fn others_are_served_while_a_login_hangs_at_the_provider() {
     provider.release();
     browser.join().unwrap();
     login.finish().exits(6);
+}
+
+#[test]
+fn others_are_served_and_log_in_while_strangers_keep_a_login_busy() {
+    let (provider, good) = (Provider::start(), Provider::start());
+    let home = with_profile(&provider);
+    home.add_at("good", &good);
+    let token = home.get("good");
+    home.tokctl(["add", "other", "--grant", "authorization_code", "--client-id", "cc"])
+        .args(["--token-endpoint", &provider.token_endpoint()])
+        .args(["--authorization-endpoint", &format!("{}/auth", provider.issuer())])
+        .run()
+        .ok();
+    let (login, address) = begin(&home);
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let strangers = || {
+            let mut slow = Vec::new();
+            while !stop.load(Ordering::Relaxed) {
+                // Half a request that stays, and a whole one of another login.
+                let mut stream = TcpStream::connect(("127.0.0.1", address.port())).unwrap();
+                stream.write_all(b"GET /callback?code=c&state=").unwrap();
+                slow.push(stream);
+                address.send(address.head("code=c&state=0").as_bytes());
+                slow.truncate(SLOW_MAX);
+            }
+        };
+        scope.spawn(strangers);
+        scope.spawn(strangers);
+        // Whatever fails here, the strangers go.
+        let _gone = Raised(&stop);
+        assert_eq!(home.get("good"), token);
+        home.add_at("late", &good);
+        assert_ne!(home.get("late"), token);
+        let other = Login::start(&home, "other", &["--browser"]);
+        provider.answer_next(Answer::json(200, TOKENS));
+        assert!(other.address().come_back("code=c").contains("You are logged in"));
+        other.finish().ok();
+        assert_eq!(home.get("other"), "t1");
+    });
+    assert_eq!(provider.token_requests().len(), 1);
+    provider.answer_next(Answer::json(200, TOKENS));
+    assert!(address.come_back("code=c").contains("You are logged in"));
+    login.finish().ok();
+}
+
+/// Set when it is dropped.
+struct Raised<'a>(&'a AtomicBool);
+
+impl Drop for Raised<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
