@@ -33,6 +33,9 @@ const ARGUMENTS: [&str; 8] = [
 ];
 /// What chromedriver says when it listens, before the port.
 const LISTENS: &str = "was started successfully on port ";
+/// Runs chromedriver for as long as our end of its standard input is open, so that the two never outlive the test, also
+/// where that is killed.
+const WITH_US: &str = r#""$0" --port=0 </dev/null & read -r over; kill -KILL 0"#;
 /// What an element's id goes by (WebDriver section 11).
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 /// A browser that takes longer to close is killed.
@@ -164,7 +167,7 @@ impl Drop for Browser {
     }
 }
 
-/// chromedriver, and the process group that it and its Chromium are.
+/// The leader of the process group that chromedriver and its Chromium are in.
 #[derive(Debug)]
 struct Driver(Child);
 
@@ -172,12 +175,13 @@ impl Driver {
     /// On a port of its own choice.
     fn start(home: &Path) -> Result<(Self, u16)> {
         let program = programs(&["chromedriver"]);
-        let mut command = Command::new(program.first().ok_or_else(|| missing("chromedriver"))?);
-        command.arg("--port=0").process_group(0);
+        let program = program.first().ok_or_else(|| missing("chromedriver"))?;
+        let mut command = Command::new("sh");
+        command.args(["-c", WITH_US]).arg(program).process_group(0);
         command.env_clear().env("HOME", home).env("LANG", "C.UTF-8");
         command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
-        let mut child = command.spawn().context("cannot start chromedriver")?;
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = command.spawn().context("cannot start `sh`")?;
         let stdout = child.stdout.take().context("stdout is piped")?;
         let driver = Self(child);
         let (tell, told) = channel();
@@ -249,15 +253,27 @@ fn answer(call: &Call) -> Result<Value> {
 mod tests {
     use super::*;
 
+    fn group(browser: &Browser) -> Pid {
+        Pid::from_raw(i32::try_from(browser._driver.0.id()).unwrap())
+    }
+
     #[test]
     fn a_browser_ends_with_its_value() {
         let browser = Browser::start();
         browser.visit("data:text/html,<title>here</title><p id=there>there</p>");
         browser.shows("here");
-        let (driver, session) = (browser._driver.0.id(), browser.session.clone());
-        let group = Pid::from_raw(i32::try_from(driver).unwrap());
+        let (group, session) = (group(&browser), browser.session.clone());
         drop(browser);
         assert!(answer(&Call::get(&format!("{session}/title"))).is_err());
+        eventually("nobody of its group is left", || is_over(group).then_some(()));
+    }
+
+    #[test]
+    fn a_browser_ends_with_a_test_that_is_killed() {
+        let mut browser = Browser::start();
+        let group = group(&browser);
+        // All that the kernel does for a process that can do nothing any more.
+        drop(browser._driver.0.stdin.take());
         eventually("nobody of its group is left", || is_over(group).then_some(()));
     }
 
