@@ -15,11 +15,12 @@ use tokctl_tests::{Home, eventually};
 /// What a browser shows where nobody listens.
 const REFUSED: &str = "ERR_CONNECTION_REFUSED";
 
-fn with_profile(idp: &Idp) -> Home {
+fn with_profile(idp: &Idp, options: &[&str]) -> Home {
     let home = Home::new().init_bare();
     home.tokctl(["add", "acme", "--grant", "authorization_code", "--client-auth", "none"])
         .args(["--issuer", idp.issuer(), "--client-id", &idp.client("native").id])
         .args(["--scope", "openid offline_access api"])
+        .args(options)
         .run()
         .ok();
     home
@@ -55,7 +56,7 @@ fn sign_in(browser: &Browser, address: &Address) {
 #[test]
 fn who_signs_in_and_allows_it_is_logged_in_and_told_so_by_the_last_page() {
     let (idp, browser) = (Idp::start(), Browser::start());
-    let home = with_profile(&idp);
+    let home = with_profile(&idp, &[]);
     let (login, address) = begin(&home);
     sign_in(&browser, &address);
     browser.click("#allow");
@@ -88,13 +89,16 @@ fn who_signs_in_and_allows_it_is_logged_in_and_told_so_by_the_last_page() {
 #[test]
 fn who_denies_it_is_told_so_by_the_browser_and_at_the_terminal() {
     let (idp, browser) = (Idp::start(), Browser::start());
-    let home = with_profile(&idp);
+    // The browser chooses what `localhost` is.
+    let home = with_profile(&idp, &["--redirect-uri", "http://localhost/callback"]);
     let (login, address) = begin(&home);
     sign_in(&browser, &address);
     browser.click("#deny");
     browser.shows("The login was denied - tokctl");
     assert!(browser.source().contains("Nothing was stored"));
-    login.finish().fails(6, &["acme: the login was denied", "the person said no"]);
+    assert!(browser.address().starts_with("http://localhost:"), "{}", browser.address());
+    let said = ["acme: the login was denied", "the person said no", "`tokctl login acme` again"];
+    login.finish().fails(6, &said);
     home.tokctl(["get", "acme"]).run().fails(5, &["tokctl login acme"]);
     assert_eq!(idp.token_requests().len(), 0);
 }
@@ -102,7 +106,7 @@ fn who_denies_it_is_told_so_by_the_browser_and_at_the_terminal() {
 #[test]
 fn a_browser_that_cannot_come_back_shows_the_address_to_paste() {
     let (idp, browser) = (Idp::start(), Browser::start());
-    let home = with_profile(&idp);
+    let home = with_profile(&idp, &[]);
     let run = home.tokctl(["login", "acme", "--paste"]).env_remove("TOKCTL_NO_PROMPT");
     let mut terminal = Terminal::start(run);
     terminal.expect("open this address in any browser:");

@@ -2,6 +2,7 @@
 
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
+use tokctl_tests::gate::{Gate, Pass};
 use tokctl_tests::idp::{Idp, Settings};
 use tokctl_tests::login::Login;
 use tokctl_tests::pty::Terminal;
@@ -88,7 +89,7 @@ fn a_person_who_says_no_ends_it_with_the_providers_word() {
     let home = with_profile(&idp);
     let (login, code) = begin(&home, "acme");
     idp.deny_device(&code);
-    login.finish().fails(6, &["the login was denied (access_denied"]);
+    login.finish().fails(6, &["the login was denied (access_denied", "`tokctl login acme` again"]);
     home.tokctl(["get", "acme"]).run().fails(5, &["tokctl login acme"]);
     assert_eq!(polls(&idp).len(), 1);
 }
@@ -105,6 +106,27 @@ fn who_is_told_to_slow_down_does_and_so_is_told_once() {
     login.finish().ok();
     let said: Vec<Value> = polls(&idp).into_iter().map(|(_, said)| said).collect();
     assert_eq!(said, [json!("slow_down"), json!("authorization_pending"), Value::Null]);
+}
+
+#[test]
+fn a_provider_that_is_away_for_a_moment_does_not_end_a_login() {
+    let idp = provider();
+    let gate = Gate::before(idp.issuer());
+    let home = Home::new().init_bare();
+    home.tokctl(["add", "acme", "--grant", "device_code", "--client-auth", "none"])
+        .args(["--client-id", &idp.client("native").id, "--scope", "api"])
+        .args(["--token-endpoint", &gate.url("/token")])
+        .args(["--device-authorization-endpoint", &gate.url("/device/auth")])
+        .run()
+        .ok();
+    let (login, code) = begin(&home, "acme");
+    gate.set_next(Pass::Nowhere);
+    gate.set_next(Pass::Busy(1));
+    gate.wait_for_requests(3);
+    idp.approve_device(&code);
+    login.finish().ok();
+    assert_eq!(idp.call_api(&home.get("acme")).0, 200);
+    assert_eq!(polls(&idp).len(), 1, "two of three never came so far");
 }
 
 #[test]

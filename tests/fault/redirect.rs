@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
+use tokctl_tests::http::Call;
+use tokctl_tests::idp::Idp;
 use tokctl_tests::login::{Address, Login};
 use tokctl_tests::provider::Answer;
 use tokctl_tests::{Home, Provider, eventually};
@@ -219,6 +221,29 @@ fn a_provider_that_answers_a_login_with_nonsense_costs_nothing() {
     // A code is sent once, whatever was answered.
     assert_eq!(provider.token_requests().len(), 7);
     home.tokctl(["get", "acme"]).run().fails(5, &["tokctl login acme"]);
+}
+
+#[test]
+fn an_answer_that_names_another_issuer_or_none_costs_its_code() {
+    let idp = Idp::start();
+    let home = Home::new().init_bare();
+    home.tokctl(["add", "acme", "--grant", "authorization_code", "--client-auth", "none"])
+        .args(["--issuer", idp.issuer(), "--client-id", &idp.client("native").id])
+        .args(["--scope", "api"])
+        .run()
+        .ok();
+    for (iss, said) in [
+        ("&iss=https%3A%2F%2Fevil.example", "is of another issuer, `https://evil.example`"),
+        ("", "does not say whose it is"),
+    ] {
+        let login = Login::start(&home, "acme", &["--browser"]);
+        let back = idp.authorize(&login.address().0);
+        let (rest, _) = back.split_once("&iss=").unwrap();
+        let page = Call::get(&format!("{rest}{iss}")).send().unwrap();
+        assert!(page.text().contains("did not work"), "{page:?}");
+        login.finish().fails(7, &[said, "run `tokctl login acme` again"]);
+    }
+    assert_eq!(idp.token_requests().len(), 0);
 }
 
 #[test]

@@ -31,7 +31,7 @@ pub(super) async fn run(known: &Known, teller: &Teller) -> Result<Finished, Fail
     teller.tell(News::Committed);
     let finished = match said {
         Ok(code) => finish::with_code(known, &authorization, &code).await,
-        Err(refusal) => Err(refusal.failure(profile)),
+        Err(refusal) => Err(finish::again(known, refusal.failure(profile))),
     };
     let page = match &finished {
         Ok(_) => Page::Done,

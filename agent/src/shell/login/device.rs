@@ -40,7 +40,8 @@ pub(super) async fn run(known: &Known, teller: &Teller, begun: Begun) -> Result<
         expires_at: deadline.wall,
     }));
     let asking = || ask(known, &device_code);
-    let replied = wait(&known.profile.name, deadline, pace, asking).await?;
+    let replied = wait(&known.profile.name, deadline, pace, asking).await;
+    let replied = replied.map_err(|failure| finish::again(known, failure))?;
     teller.tell(News::Committed);
     finish::with_answer(known, known.answer(replied), None).await
 }

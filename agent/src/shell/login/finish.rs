@@ -73,8 +73,8 @@ pub(super) async fn with_answer(
     read.map_err(|failure| again(known, failure))
 }
 
-/// Whatever went wrong, the code is spent.
-fn again(known: &Known, failure: Failure) -> Failure {
+/// Whatever went wrong, the way to a token begins anew.
+pub(super) fn again(known: &Known, failure: Failure) -> Failure {
     let name = &known.profile.name;
     match failure.hint {
         Some(_) => failure,

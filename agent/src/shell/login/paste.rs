@@ -47,7 +47,9 @@ pub(super) async fn run(
                 let text = format!("{profile}: that is not the address at which this login ended");
                 teller.warn(text);
             }
-            Judged::Answer(Err(refusal)) => return Err(refusal.failure(profile)),
+            Judged::Answer(Err(refusal)) => {
+                return Err(finish::again(known, refusal.failure(profile)));
+            }
             Judged::Answer(Ok(code)) => {
                 teller.tell(News::Committed);
                 return finish::with_code(known, &authorization, &code).await;
