@@ -22,6 +22,7 @@ mod e2e {
     mod liar;
     mod login;
     mod login_method;
+    mod login_variants;
     mod made_key;
     mod mtls;
     mod one_agent;

@@ -213,7 +213,12 @@ impl Refusal {
                 )))
                 .because(asked.perhaps_key())
             }
-            // What the caller chose for this one token is not the profile's.
+            // What the caller chose for this one token is not the profile's. A refresh token is good for what its login
+            // was granted.
+            Some(Meaning::Scope) if !key.scope.is_empty() && asked.grant.is_login() => {
+                let hint = format!("run `tokctl login {profile} --scope SCOPE` to be granted it");
+                permanent(refused("the scope").hint(hint)).because(Cause::Key)
+            }
             Some(Meaning::Scope) if !key.scope.is_empty() => {
                 permanent(refused("the scope").hint("ask for another with `--scope`"))
                     .because(Cause::Key)
