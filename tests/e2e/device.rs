@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use nix::sys::signal::Signal;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokctl_tests::gate::{Gate, Pass};
 use tokctl_tests::idp::{Idp, Settings};
 use tokctl_tests::login::Login;
@@ -83,6 +83,25 @@ fn the_code_is_shown_with_its_address_and_brings_a_token_when_it_is_approved() {
     assert_ne!(next, token);
     assert_eq!(idp.call_api(&next).0, 200);
     assert_eq!(idp.requests_at("device_authorization").len(), 1);
+}
+
+#[test]
+fn a_client_proves_itself_when_it_begins_and_each_time_it_asks() {
+    let (idp, home) = (provider(), Home::new().init_bare());
+    let client = idp.client("web");
+    let secret = home.secret_file("secret", &client.secret);
+    home.tokctl(["add", "acme", "--grant", "authorization_code", "--client-id", &client.id])
+        .args(["--issuer", idp.issuer(), "--scope", "api", "--secret-file"])
+        .arg(secret)
+        .run()
+        .ok();
+    let (login, code) = begin(&home, "acme");
+    idp.approve_device(&code);
+    login.finish().ok();
+    for request in [idp.requests_at("device_authorization"), idp.token_requests()].concat() {
+        assert_eq!((&request["client"], &request["basic"]), (&json!("web"), &json!(true)));
+    }
+    assert_eq!(idp.call_api(&home.get("acme")).1["client_id"], "web");
 }
 
 #[test]
