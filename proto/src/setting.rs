@@ -99,8 +99,16 @@ pub const PROFILE: &[Setting] = &[
     setting("refresh_params", Shape::Table, "further parameters of a refresh alone"),
     setting("headers", Shape::Table, "further headers of the token request"),
     setting("grant_type", Shape::Text, "what this provider calls the grant"),
-    setting("rename", Shape::Table, "what this provider calls a parameter: `client_id=client_key`"),
-    setting("body", Shape::Word(&["form", "json"]), "encoding of the token request"),
+    setting(
+        "rename",
+        Shape::Table,
+        "what this provider calls a parameter: `client_id=client_key`; empty: it is not sent",
+    ),
+    setting(
+        "body",
+        Shape::Word(&["form", "json", "query", "get"]),
+        "encoding of the token request; `query` and `get` put it into the address",
+    ),
     setting("scope_separator", Shape::Text, "what stands between scopes, where it is no space"),
     setting("response", Shape::Table, "where a reply holds what, as in `token=data.token`"),
     setting("assume_ttl", Shape::Duration, "lifetime of a token whose reply names none"),

@@ -531,6 +531,21 @@ pub enum Body {
     #[default]
     Form,
     Json,
+    /// A POST whose address holds the parameters.
+    Query,
+    /// A GET likewise.
+    Get,
+}
+
+impl Body {
+    /// The encoding at endpoints other than the token endpoint: to put parameters into the address is a quirk of
+    /// that one alone.
+    pub fn elsewhere(self) -> Self {
+        match self {
+            Self::Query | Self::Get => Self::Form,
+            own @ (Self::Form | Self::Json) => own,
+        }
+    }
 }
 
 /// How a provider is reached.

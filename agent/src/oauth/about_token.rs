@@ -79,7 +79,8 @@ pub(super) fn request(
     parameters.set_text("token_type_hint", kind.hint());
     parameters.rename(&client.quirks.rename);
 
-    let mut request = token_request::post(at.clone(), authorization, &parameters, client.body);
+    let body = client.body.elsewhere();
+    let mut request = token_request::carry(at.clone(), authorization, &parameters, body);
     token_request::further_headers(&mut request, client, profile, grant, held.secrets)?;
     Ok(request)
 }

@@ -20,7 +20,7 @@ use crate::oauth::grant::{
     self, Endpoint, Held, aws_web_identity, device_code, github_app, impersonation,
 };
 use crate::oauth::jose::jws;
-use crate::oauth::message::{HttpRequest, Method};
+use crate::oauth::message::HttpRequest;
 use crate::oauth::state::Unguessable;
 use crate::oauth::{discovery, pkce};
 
@@ -254,11 +254,8 @@ fn stand_ins(profile: &Profile, private_key: Option<Secret>) -> BTreeMap<String,
 
 /// The request line, the headers, an empty line and the body.
 fn shown(request: &HttpRequest) -> String {
-    let method = match request.method {
-        Method::Get => "GET",
-        Method::Post => "POST",
-    };
-    let url = named(&request.url).replace(REDACTED_IN_FORM, REDACTED);
+    let method = request.method.name();
+    let url = body(&named(&request.url));
     let mut text = format!("{method} {url} HTTP/1.1\n");
     for (name, value) in &request.headers {
         text.push_str(&format!("{name}: {}\n", header(name, value.expose())));
@@ -315,7 +312,7 @@ fn body(text: &str) -> String {
 /// What is signed in a request.
 fn signed_in(request: &HttpRequest) -> Vec<String> {
     let headers = request.headers.iter().map(|(_, value)| value.expose());
-    let texts = headers.chain([request.body.expose()]);
+    let texts = headers.chain([request.body.expose(), request.url.query().unwrap_or_default()]);
     texts.flat_map(tokens_in).map(str::to_owned).collect()
 }
 

@@ -8,6 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use tokctl_proto::Secret;
+use url::Url;
 
 use crate::config::Body;
 use crate::oauth::buffer::Buffer;
@@ -50,19 +51,32 @@ impl Parameters {
     }
 
     /// Gives parameters other names: those of `names`, from the standard's to the provider's. All at once, so
-    /// that two of them can change places.
+    /// that two of them can change places. One that has no name there is taken out.
     pub fn rename(&mut self, names: &BTreeMap<String, String>) {
         let taken: Vec<_> = names
             .iter()
             .filter_map(|(from, to)| Some((to.clone(), self.0.remove(from)?)))
+            .filter(|(to, _)| !to.is_empty())
             .collect();
         self.0.extend(taken);
     }
 
+    /// The address with the parameters behind what its query holds already (RFC 6749 section 3.1).
+    pub fn behind(&self, endpoint: &Url) -> Url {
+        let mut url = endpoint.clone();
+        let encoded = self.encode(Body::Form);
+        let query = match url.query().filter(|query| !query.is_empty()) {
+            Some(own) => Secret::new(format!("{own}&{}", encoded.expose())),
+            None => encoded,
+        };
+        url.set_query(Some(query.expose()).filter(|query| !query.is_empty()));
+        url
+    }
+
     pub fn encode(&self, body: Body) -> Secret {
         let encoded = match body {
-            Body::Form => self.form(),
             Body::Json => self.json(),
+            Body::Form | Body::Query | Body::Get => self.form(),
         };
         encoded.into_secret().expect("both encodings are ASCII or UTF-8")
     }
@@ -111,11 +125,12 @@ impl Parameters {
     }
 }
 
-/// The media type of a body.
-pub fn content_type(body: Body) -> &'static str {
+/// The media type of a body, where there is one.
+pub fn content_type(body: Body) -> Option<&'static str> {
     match body {
-        Body::Form => "application/x-www-form-urlencoded",
-        Body::Json => "application/json",
+        Body::Form => Some("application/x-www-form-urlencoded"),
+        Body::Json => Some("application/json"),
+        Body::Query | Body::Get => None,
     }
 }
 
@@ -187,6 +202,24 @@ mod tests {
         }
         parameters.rename(&names);
         assert_eq!(parameters.encode(Body::Form).expose(), "a=2&b=1&y=3&z=5");
+        parameters.rename(&[("b".to_owned(), String::new())].into());
+        assert_eq!(parameters.encode(Body::Form).expose(), "a=2&y=3&z=5");
+    }
+
+    #[test]
+    fn an_address_takes_parameters_behind_its_own() {
+        for (endpoint, made) in [
+            ("https://a.example/t", "https://a.example/t?n=%26+1"),
+            ("https://a.example/t?", "https://a.example/t?n=%26+1"),
+            ("https://a.example/t?x=1", "https://a.example/t?x=1&n=%26+1"),
+        ] {
+            let endpoint = Url::parse(endpoint).unwrap();
+            let mut parameters = Parameters::default();
+            parameters.set_text("n", "& 1");
+            assert_eq!(parameters.behind(&endpoint).as_str(), made);
+        }
+        let bare = Url::parse("https://a.example/t").unwrap();
+        assert_eq!(Parameters::default().behind(&bare), bare);
     }
 
     proptest! {

@@ -15,6 +15,16 @@ pub enum Method {
     Post,
 }
 
+impl Method {
+    /// As it is written on the wire.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Post => "POST",
+        }
+    }
+}
+
 /// A request to be sent exactly once, to exactly this URL: redirects are not followed.
 #[derive(Debug)]
 pub struct HttpRequest {

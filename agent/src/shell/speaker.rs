@@ -18,6 +18,7 @@ use crate::oauth::certificate::ClientCertificate;
 use crate::oauth::grant::{Held, refused, unfit_key};
 use crate::oauth::jose::PrivateKey;
 use crate::oauth::jose::dpop::{DPOP_KEY, Proof};
+use crate::oauth::message::Method;
 use crate::oauth::{HttpReply, HttpRequest, client_auth, reply};
 use crate::{clock, entropy};
 
@@ -83,7 +84,7 @@ impl Speaker<'_> {
         let held = Held { secrets, subject, now, unique: self.unique()? };
         let mut request = make(held).map_err(refused)?;
         if let Some(key) = key {
-            let proof = self.proof(to, nonce, now, key)?;
+            let proof = self.proof(request.method, to, nonce, now, key)?;
             request.headers.push(("DPoP".into(), proof));
         }
         let network = &self.client.network;
@@ -94,13 +95,15 @@ impl Speaker<'_> {
     /// A token endpoint takes no token, so the proof is of none.
     fn proof(
         &self,
+        method: Method,
         to: &Url,
         nonce: Option<&str>,
         now: WallMs,
         key: &PrivateKey,
     ) -> Result<Secret, Trouble> {
         let unique = self.unique()?;
-        let proof = Proof { method: "POST", url: to, token: None, nonce, unique };
+        let method = method.name();
+        let proof = Proof { method, url: to, token: None, nonce, unique };
         proof.sign(now, key).map_err(|error| self.unfit(&error))
     }
 

@@ -33,6 +33,8 @@ pub(super) fn client(section: &Section<'_>, agent: &Network) -> Result<Client, C
         params: parameters(section, "params", check::parameter_name)?,
         body: match section.text("body").map(|spot| spot.text) {
             Some("json") => Body::Json,
+            Some("query") => Body::Query,
+            Some("get") => Body::Get,
             _ => Body::Form,
         },
         assume_ttl: section.duration("assume_ttl"),

@@ -213,6 +213,11 @@ const LOGINS: &[Login] = &[
     },
 ];
 
+/// The presets that are played here.
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    LOGINS.iter().map(|login| login.preset)
+}
+
 #[test]
 fn logins_go_as_each_provider_documents_them() {
     for login in LOGINS {

@@ -196,6 +196,20 @@ fn a_browser_is_sent_with_what_gets_a_refresh_token() {
 }
 
 #[test]
+fn what_a_provider_fails_over_is_left_out() {
+    // LinkedIn and some eighty others know no PKCE, and a few of them refuse what they do not know.
+    let played = Played::new(&format!(
+        "{}grant = \"authorization_code\"\nauthorization_endpoint = \"https://acme.example/a\"\n\
+         client_auth = \"post\"\nredirect_uri = \"http://127.0.0.1/\"\n\
+         rename = {{ code_challenge = \"\", code_challenge_method = \"\", code_verifier = \"\" }}\n",
+        super::AT
+    ));
+    let (browsed, asked) = (played.browsed_whole(), played.asked_with_code());
+    assert!(browsed.contains("&state=") && !browsed.contains("challenge"), "{browsed}");
+    assert!(asked.contains("&code=c1&") && !asked.contains("verifier"), "{asked}");
+}
+
+#[test]
 fn a_refresh_goes_where_and_as_the_provider_likes() {
     for (settings, sent) in [
         (

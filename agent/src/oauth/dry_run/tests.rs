@@ -46,6 +46,12 @@ fn a_request_is_shown_without_what_proves_its_client() {
                  {{\"client_id\":\"cc\",\"grant_type\":\"client_credentials\"}}\n"
             ),
         ),
+        (
+            "client_auth = \"post\"\nbody = \"get\"\n",
+            "GET https://acme.example/token?t=1&client_id=cc&client_secret=[redacted]\
+             &grant_type=client_credentials HTTP/1.1\nAccept: application/json\n"
+                .to_owned(),
+        ),
     ] {
         let made = requests(&format!("grant = \"client_credentials\"\n{AT}{settings}"));
         assert_eq!(made, [shown], "{settings}");

@@ -48,7 +48,7 @@ pub fn url(endpoint: &Url, request: &Request<'_>) -> Secret {
     let mut parameters = parameters(request);
     parameters.set_text("client_id", &request.client.client_id);
     parameters.rename(&request.client.quirks.rename);
-    with_query(endpoint, &parameters)
+    Secret::new(parameters.behind(endpoint).into())
 }
 
 /// The request that leaves everything with the provider, `at` where it takes such (RFC 9126 section 2.1). The
@@ -67,7 +67,7 @@ pub fn push(
     let authorization = client_auth::prove(identity, held, &mut parameters)?;
     parameters.rename(&client.quirks.rename);
     // JSON is a quirk of token endpoints.
-    Ok(token_request::post(at.clone(), authorization, &parameters, Body::Form))
+    Ok(token_request::carry(at.clone(), authorization, &parameters, Body::Form))
 }
 
 /// The URL that the browser opens for a request that was left with the provider as this.
@@ -76,7 +76,7 @@ pub fn url_of_pushed(endpoint: &Url, client: &Client, request_uri: &Secret) -> S
     parameters.set_text("client_id", &client.client_id);
     parameters.set("request_uri", request_uri.clone());
     parameters.rename(&client.quirks.rename);
-    with_query(endpoint, &parameters)
+    Secret::new(parameters.behind(endpoint).into())
 }
 
 /// Reads what names the request that was left (RFC 9126 section 2.2).
@@ -141,18 +141,6 @@ fn parameters(request: &Request<'_>) -> Parameters {
         parameters.set_text(name, value);
     }
     parameters
-}
-
-/// The endpoint with the parameters behind what its query holds already (RFC 6749 section 3.1).
-fn with_query(endpoint: &Url, parameters: &Parameters) -> Secret {
-    let encoded = parameters.encode(Body::Form);
-    let mut url = endpoint.clone();
-    let query = match url.query().filter(|query| !query.is_empty()) {
-        Some(own) => format!("{own}&{}", encoded.expose()),
-        None => encoded.expose().to_owned(),
-    };
-    url.set_query(Some(&query));
-    Secret::new(url.into())
 }
 
 #[cfg(test)]

@@ -38,7 +38,7 @@ pub fn request(role: &AwsRole, key: &TokenKey, held: Held<'_>) -> Result<HttpReq
         parameters.set_text("DurationSeconds", &duration.as_secs().to_string());
     }
     parameters.set("WebIdentityToken", token.clone());
-    Ok(token_request::post(role.endpoint.clone(), None, &parameters, Body::Form))
+    Ok(token_request::carry(role.endpoint.clone(), None, &parameters, Body::Form))
 }
 
 /// Either of the two documents that STS answers with; the name of the outermost element does not matter.

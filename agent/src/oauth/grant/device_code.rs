@@ -71,7 +71,7 @@ pub fn begin(
     let authorization = client_auth::prove(identity, held, &mut parameters)?;
     parameters.rename(&client.quirks.rename);
     // JSON is a quirk of token endpoints.
-    Ok(token_request::post(at.clone(), authorization, &parameters, Body::Form))
+    Ok(token_request::carry(at.clone(), authorization, &parameters, Body::Form))
 }
 
 /// Reads how a login begins (RFC 8628 section 3.2).

@@ -36,10 +36,12 @@ pub struct Filling<'a> {
 pub fn request(step: &Step, filling: &Filling<'_>) -> Result<HttpRequest, Failure> {
     let text = |value: &str| Secret::new(value.to_owned());
     let mut headers = vec![("Accept".into(), text("application/json"))];
+    let of_body =
+        |body| ("Content-Type".into(), text(form::content_type(body).unwrap_or_default()));
     let body = match &step.body {
         StepBody::None => Secret::default(),
         StepBody::Form(fields) => {
-            headers.push(("Content-Type".into(), text(form::content_type(Body::Form))));
+            headers.push(of_body(Body::Form));
             let mut parameters = Parameters::default();
             for (name, template) in fields {
                 parameters.set(name, filling.fill(template, Buffer::push_str)?);
@@ -47,7 +49,7 @@ pub fn request(step: &Step, filling: &Filling<'_>) -> Result<HttpRequest, Failur
             parameters.encode(Body::Form)
         }
         StepBody::Json(template) => {
-            headers.push(("Content-Type".into(), text(form::content_type(Body::Json))));
+            headers.push(of_body(Body::Json));
             let mut value = serde_json::from_str(template).expect("it was checked to be JSON");
             filling.fill_json(&mut value)?;
             Secret::new(value.to_string())

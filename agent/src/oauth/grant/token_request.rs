@@ -70,7 +70,7 @@ pub(super) fn make(
     let authorization = client_auth::prove(identity, held, &mut parameters)?;
     parameters.rename(&client.quirks.rename);
     let mut request =
-        post(endpoint.token_endpoint.clone(), authorization, &parameters, client.body);
+        carry(endpoint.token_endpoint.clone(), authorization, &parameters, client.body);
     further_headers(&mut request, client, profile, grant, held.secrets)?;
     Ok(request)
 }
@@ -97,20 +97,25 @@ pub(in crate::oauth) fn further_headers(
 }
 
 /// A request that carries parameters, with what proves its client where that is a header.
-pub(in crate::oauth) fn post(
+pub(in crate::oauth) fn carry(
     url: Url,
     authorization: Option<Secret>,
     parameters: &Parameters,
     body: Body,
 ) -> HttpRequest {
     let text = |value: &str| Secret::new(value.to_owned());
-    let mut headers = vec![
-        // GitHub answers with a form unless it is asked for JSON.
-        ("Accept".into(), text("application/json")),
-        ("Content-Type".into(), text(form::content_type(body))),
-    ];
+    // GitHub answers with a form unless it is asked for JSON.
+    let mut headers = vec![("Accept".into(), text("application/json"))];
+    let method = if body == Body::Get { Method::Get } else { Method::Post };
+    let (url, body) = match form::content_type(body) {
+        Some(content_type) => {
+            headers.push(("Content-Type".into(), text(content_type)));
+            (url, parameters.encode(body))
+        }
+        None => (parameters.behind(&url), Secret::default()),
+    };
     headers.extend(authorization.map(|value| ("Authorization".into(), value)));
-    HttpRequest { method: Method::Post, url, headers, body: parameters.encode(body) }
+    HttpRequest { method, url, headers, body }
 }
 
 fn second_proof(profile: &ProfileName, what: &str) -> Failure {

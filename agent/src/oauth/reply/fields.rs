@@ -82,6 +82,17 @@ impl Fields {
         }
     }
 
+    /// What stands at a dotted path; a number counts from 0 in an array.
+    pub(super) fn at(&self, path: &str) -> Option<&Value> {
+        let mut names = path.split('.');
+        let first = self.0.get(names.next()?)?;
+        names.try_fold(first, |at, name| match at {
+            Value::Object(fields) => fields.get(name),
+            Value::Array(values) => values.get(name.parse::<usize>().ok()?),
+            _ => None,
+        })
+    }
+
     /// Puts a field in, in place of one of that name.
     pub(super) fn put(&mut self, name: &str, value: Value) {
         self.remove(name);

@@ -43,12 +43,25 @@ pub(super) fn expires_at(
 }
 
 /// Seconds as a number or as text, clamped to 0 and ten years: a negative lifetime is over. Text may name its unit,
-/// as in `1h`. What is neither counts as not having been said.
+/// as in `1h` or `2 days`. What is neither counts as not having been said.
 pub(super) fn lifetime(written: &Value) -> Option<Duration> {
-    let with_unit = || parse_duration(written.as_str()?.trim()).ok();
-    let Some(seconds) = seconds(written) else { return with_unit() };
+    let Some(seconds) = seconds(written) else { return with_unit(written.as_str()?.trim()) };
     let seconds = seconds.clamp(0.0, DURATION_MAX.as_secs_f64());
     Some(Duration::from_secs_f64(seconds))
+}
+
+/// A whole number and the unit behind it, in the ways of the `ms` package of npm, which many a provider is made with.
+fn with_unit(text: &str) -> Option<Duration> {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = text.split_at(digits);
+    let unit = match unit.trim_start().to_ascii_lowercase().as_str() {
+        "s" | "sec" | "secs" | "second" | "seconds" => "s",
+        "m" | "min" | "mins" | "minute" | "minutes" => "m",
+        "h" | "hr" | "hrs" | "hour" | "hours" => "h",
+        "d" | "day" | "days" => "d",
+        _ => return None,
+    };
+    parse_duration(&format!("{number}{unit}")).ok()
 }
 
 /// A time in seconds since the epoch, on the provider's clock.
@@ -164,6 +177,14 @@ mod tests {
             (json!(1e30), Some(TEN_YEARS_S)),
             (json!("1e30"), Some(TEN_YEARS_S)),
             (json!("inf"), Some(TEN_YEARS_S)),
+            (json!("1h"), Some(3600)),
+            (json!("1 hour"), Some(3600)),
+            (json!("2 Days"), Some(172_800)),
+            (json!("90 secs"), Some(90)),
+            (json!("15 minutes"), Some(900)),
+            (json!("1 fortnight"), None),
+            (json!("hour"), None),
+            (json!("99999999999999999999 days"), None),
             (json!("NaN"), None),
             (json!(""), None),
             (json!("soon"), None),

@@ -99,7 +99,7 @@ fn in_error(fields: &Fields) -> Option<Refusal> {
         Value::Object(error) => Some(in_object(error)),
         Value::Number(number) if number.as_f64() != Some(0.0) => Some(Refusal {
             code: Some(number.to_string()),
-            description: first_text(fields, &["error_description", "message"]),
+            description: first_text(fields, &["error_description", "message", "errmsg"]),
         }),
         Value::Bool(true) => Some(Refusal {
             code: first_text(fields, &["error_code", "code"]),

@@ -62,6 +62,13 @@ pub(super) fn put_in_place(
     sent_at: WallMs,
     clock_ahead_s: Option<i64>,
 ) -> Fields {
+    // Instagram and Threads renew a token by showing it: what comes is the next refresh token too.
+    let token = shape.path("token").unwrap_or("access_token");
+    if shape.path("refresh_token") == Some(token)
+        && let Some(copy) = fields.at(token).cloned()
+    {
+        fields.put("refresh_token", copy);
+    }
     for (name, standard) in [
         ("error", "error"),
         ("token", "access_token"),
@@ -71,6 +78,7 @@ pub(super) fn put_in_place(
         ("expires_in", "expires_in"),
     ] {
         let path = shape.path(name).filter(|path| *path != standard && *path != BODY);
+        let path = path.filter(|path| name != "refresh_token" || *path != token);
         if let Some(value) = path.and_then(|path| fields.take_at(path)) {
             fields.put(standard, value);
         }

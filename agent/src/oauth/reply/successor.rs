@@ -20,7 +20,7 @@ pub(super) const REFRESH_TOKEN_BYTES_MAX: usize = 24 * 1024;
 /// How providers name its lifetime. No RFC does.
 const LIFETIMES: &[&str] =
     &["refresh_token_expires_in", "refresh_expires_in", "x_refresh_token_expires_in"];
-const END: &str = "refresh_token_expires_at";
+const ENDS: &[&str] = &["refresh_token_expires_at", "refresh_token_expiration"];
 /// Where Slack puts the tokens of a user.
 const NESTED: &str = "authed_user";
 
@@ -47,7 +47,10 @@ fn expires_at(fields: &Fields, sent_at: WallMs, clock_ahead_s: Option<i64>) -> O
     // Keycloak writes 0 for a token that has no end, and none is born dead.
     let in_s = |written: &Value| lifetime::lifetime(written).filter(|life| !life.is_zero());
     let lives = LIFETIMES.iter().find_map(|name| get(name).and_then(in_s));
-    let ends = || get(END).and_then(lifetime::time).map(|end| on_our_clock(end, clock_ahead_s));
+    let ends = || {
+        let end = ENDS.iter().find_map(|name| get(name).and_then(lifetime::time))?;
+        Some(on_our_clock(end, clock_ahead_s))
+    };
     lives.map(|life| sent_at.plus(life)).or_else(|| {
         ends().filter(|end| *end > sent_at).map(|end| end.min(sent_at.plus(DURATION_MAX)))
     })
