@@ -45,6 +45,7 @@ mod fault {
     mod config;
     mod disk;
     mod frames;
+    mod hostile;
     mod profile;
     mod provider;
     mod redirect;

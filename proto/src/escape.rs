@@ -21,7 +21,8 @@ pub fn shown(text: &str) -> String {
     out
 }
 
-fn is_hidden(character: char) -> bool {
+/// Whether a character does something to a terminal or to what is read, and is not seen itself.
+pub fn is_hidden(character: char) -> bool {
     character.is_control()
         || matches!(character,
             '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}'

@@ -15,6 +15,10 @@ pub enum Answer {
     Late(Duration),
     /// Exactly this, whoever asks.
     Canned { status: u16, headers: Vec<(String, String)>, body: Vec<u8> },
+    /// Hangs until it is released, and then answers like this.
+    Held(Box<Answer>),
+    /// A body that goes on until the other side has enough.
+    Endless,
     /// Closes the connection after the answer's headers.
     CloseAfterHeaders,
     /// Closes the connection without a word.
@@ -36,6 +40,11 @@ impl Answer {
     pub fn canned(status: u16, headers: &[(&str, &str)], body: &str) -> Self {
         let headers = headers.iter().map(|&(name, value)| (name.to_owned(), value.to_owned()));
         Self::Canned { status, headers: headers.collect(), body: body.as_bytes().to_vec() }
+    }
+
+    /// This one, but not before it is released.
+    pub fn held(self) -> Self {
+        Self::Held(Box::new(self))
     }
 
     /// 503 with a Retry-After in seconds.

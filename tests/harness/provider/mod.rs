@@ -73,6 +73,8 @@ struct State {
     /// How the next token requests are answered, before the standing answer.
     next: Vec<Answer>,
     standing: Answer,
+    /// What is at other paths than those that every provider has, or in their place.
+    pages: BTreeMap<String, Answer>,
     /// Counts the releases; a request that hangs waits for the next.
     released: u64,
     hanging: usize,
@@ -125,6 +127,7 @@ impl Provider {
                 lifetime: settings.lifetime,
                 next: Vec::new(),
                 standing: Answer::Token,
+                pages: BTreeMap::new(),
                 released: 0,
                 hanging: 0,
                 requests: Vec::new(),
@@ -173,6 +176,17 @@ impl Provider {
     /// How the next token request is answered; further calls queue up behind.
     pub fn answer_next(&self, answer: Answer) {
         self.shared.state().next.push(answer);
+    }
+
+    /// What is at a path from now on, whatever is asked there; of the answers those that need no token request.
+    /// What is posted there is counted among the token requests.
+    pub fn serve(&self, path: &str, answer: Answer) {
+        self.shared.state().pages.insert(path.to_owned(), answer);
+    }
+
+    /// The URL of a path, which begins with a slash.
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.shared.address)
     }
 
     /// Lets every request go on that hangs now.

@@ -11,6 +11,8 @@ use crate::http::Message;
 /// What a test can say of a token request.
 #[derive(Clone, Debug)]
 pub struct Received {
+    /// Where it was sent, without a query.
+    pub path: String,
     /// Names in lower case.
     pub headers: Vec<(String, String)>,
     /// Parameters of the form or members of the JSON object, in order; one that repeats is there repeatedly.
@@ -25,7 +27,9 @@ impl Received {
     pub fn new(message: &Message) -> Self {
         let content_type = message.header("content-type").unwrap_or_default();
         let json = content_type.starts_with("application/json");
+        let path = message.word(1).split('?').next().unwrap_or_default();
         Self {
+            path: path.to_owned(),
             headers: message.headers.clone(),
             params: match json {
                 true => members(&message.body),

@@ -60,6 +60,17 @@ fn requests(shared: &Shared, stream: &TcpStream) -> io::Result<()> {
         }
         let (path, method) = (message.word(1), message.word(0));
         let path = path.split('?').next().unwrap_or_default();
+        let page = shared.state().pages.get(path).cloned();
+        if let Some(page) = page {
+            if method == "POST" {
+                shared.state().requests.push(Received::new(&message));
+                shared.changed.notify_all();
+            }
+            if !canned(shared, stream, page)? {
+                return Ok(());
+            }
+            continue;
+        }
         let own = path.strip_prefix(shared.path.as_str());
         let openid = own == Some("/.well-known/openid-configuration");
         let rfc8414 =
@@ -104,18 +115,7 @@ fn token_request(shared: &Shared, stream: &TcpStream, message: &Message) -> io::
         Answer::Changed(change) => end = End::Changed(change),
         Answer::Hang => hang(shared, None),
         Answer::Late(wait) => hang(shared, Some(wait)),
-        Answer::Canned { status, headers, body } => {
-            write(stream, status, &headers, &body)?;
-            return Ok(true);
-        }
-        Answer::CloseAfterHeaders => {
-            let mut stream = stream;
-            stream.write_all(
-                b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 900\r\n\r\n",
-            )?;
-            return Ok(false);
-        }
-        Answer::Close => return Ok(false),
+        other => return canned(shared, stream, other),
     }
     if shared.stopping.load(Ordering::SeqCst) {
         return Ok(false);
@@ -136,6 +136,34 @@ fn token_request(shared: &Shared, stream: &TcpStream, message: &Message) -> io::
     }
     reply(stream, (status, body))?;
     Ok(true)
+}
+
+/// An answer that is the same whatever the request. Whether the connection goes on.
+fn canned(shared: &Shared, mut stream: &TcpStream, answer: Answer) -> io::Result<bool> {
+    const HEAD: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n";
+    match answer {
+        Answer::Canned { status, headers, body } => {
+            write(stream, status, &headers, &body)?;
+            Ok(true)
+        }
+        Answer::Held(then) => {
+            hang(shared, None);
+            canned(shared, stream, *then)
+        }
+        Answer::Endless => {
+            stream.write_all(HEAD)?;
+            stream.write_all(b"\r\n{\"x\":\"")?;
+            while !shared.stopping.load(Ordering::SeqCst) {
+                stream.write_all(&[b'x'; 4096])?;
+            }
+            Ok(false)
+        }
+        Answer::CloseAfterHeaders => {
+            stream.write_all(&[HEAD, b"content-length: 900\r\n\r\n"].concat())?;
+            Ok(false)
+        }
+        _ => Ok(false),
+    }
 }
 
 /// How an answer leaves.

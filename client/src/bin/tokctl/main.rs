@@ -9,6 +9,7 @@ mod args;
 mod cmd;
 mod exit;
 mod expires;
+mod json;
 mod local_time;
 mod output;
 mod prose;

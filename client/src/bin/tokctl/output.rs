@@ -14,6 +14,7 @@ use zeroize::Zeroizing;
 
 use crate::args::Color;
 use crate::exit::Stop;
+use crate::json;
 use crate::prose::{columns, wrapped};
 
 /// Where and how this command talks.
@@ -52,7 +53,7 @@ impl Output {
     /// One line of JSON.
     pub(crate) fn json(&self, value: &impl Serialize) -> Result<(), Stop> {
         let mut line = Zeroizing::new(Vec::with_capacity(JSON_BYTES));
-        serde_json::to_writer(&mut *line, value)
+        json::write(&mut *line, value)
             .map_err(|error| Stop::machine(format!("cannot write JSON: {error}")))?;
         line.push(b'\n');
         self.data(&line)
@@ -101,8 +102,9 @@ impl Output {
             struct Wrapped<'a> {
                 error: &'a WireFailure<'a>,
             }
-            if let Ok(line) = serde_json::to_string(&Wrapped { error: failure }) {
-                self.stderr(&line);
+            let mut line = Vec::new();
+            if json::write(&mut line, &Wrapped { error: failure }).is_ok() {
+                self.stderr(&String::from_utf8_lossy(&line));
             }
             return;
         }
