@@ -22,6 +22,9 @@ use crate::oauth::origin::{self, Origin, Reach};
 /// Documents are a few KiB; this is room for the most talkative.
 pub const DOCUMENT_BYTES_MAX: usize = 256 * 1024;
 
+/// Longer than any endpoint, and short enough for a browser, whose address holds a request behind it.
+const ENDPOINT_BYTES_MAX: usize = 2048;
+
 /// The endpoints that a client's secret is sent to, so whose origins an entry is pinned to.
 const PINNED_ENDPOINTS: &[&str] = &[
     "token_endpoint",
@@ -236,13 +239,14 @@ impl Reader<'_> {
         }
     }
 
-    /// A URL that a secret may be sent to: private on its way, not further in than the issuer, no
-    /// fragment (RFC 6749 section 3.2), and no user or password, which would become an Authorization
+    /// A URL that a secret may be sent to: of a length that URLs have, private on its way, not further in than the
+    /// issuer, no fragment (RFC 6749 section 3.2), and no user or password, which would become an Authorization
     /// header of their own.
     fn endpoint(&mut self, fields: &Map<String, Value>, name: &'static str) -> Option<Url> {
         let written = text(fields, name)?;
         let url = Url::parse(written).ok().filter(|url| {
-            origin::is_private(url, self.allow_http_loopback)
+            url.as_str().len() <= ENDPOINT_BYTES_MAX
+                && origin::is_private(url, self.allow_http_loopback)
                 && self.is_in_reach(url)
                 && url.fragment().is_none()
                 && url.username().is_empty()

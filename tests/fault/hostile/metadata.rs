@@ -76,6 +76,14 @@ fn cases(provider: &Provider, elsewhere: &Provider, path: &str) -> Vec<Case> {
             &["that no secret may be sent to, `http://evil.example/token"],
         ),
         (
+            "a token endpoint without end",
+            says(
+                json!({ "token_endpoint": format!("https://evil.example/{}", "t".repeat(99_999)) }),
+            ),
+            7,
+            &["that no secret may be sent to, `https://evil.example/tttt"],
+        ),
+        (
             "a token endpoint that is a file",
             says(json!({ "token_endpoint": "file:///etc/passwd" })),
             7,

@@ -16,7 +16,7 @@ pub enum Answer {
     /// Exactly this, whoever asks.
     Canned { status: u16, headers: Vec<(String, String)>, body: Vec<u8> },
     /// Hangs until it is released, and then answers like this.
-    Held(Box<Answer>),
+    Held(Box<Self>),
     /// A body that goes on until the other side has enough.
     Endless,
     /// Closes the connection after the answer's headers.

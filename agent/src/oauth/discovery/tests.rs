@@ -86,6 +86,8 @@ fn secrets_go_only_where_they_are_private() {
         ("http://127.0.0.1:9400/token", false, true),
         ("http://op.example/token", false, false),
         ("http://169.254.169.254/token", false, false),
+        (&format!("https://op.example/{}", "t".repeat(2029)), true, true),
+        (&format!("https://op.example/{}", "t".repeat(2030)), false, false),
         ("https://op.example/token#x", false, false),
         ("https://user@op.example/token", false, false),
         ("https://:pw@op.example/token", false, false),

@@ -34,6 +34,8 @@ const SLOWER_BY: Duration = Duration::from_secs(5);
 const LIFETIME_MAX: Duration = Duration::from_secs(3600);
 /// Where the provider names none, which it must (RFC 8628 section 3.2).
 const LIFETIME_DEFAULT: Duration = Duration::from_secs(600);
+/// Longer than any page that a person is sent to, and short enough for the wire.
+const URL_BYTES_MAX: usize = 2048;
 /// Codes are for typing (RFC 8628 section 6.1).
 const USER_CODE_CHARS_MAX: usize = 64;
 
@@ -95,6 +97,13 @@ pub fn read_begun(
     let written = text("verification_uri").or_else(|| text("verification_url"));
     let written =
         written.ok_or_else(|| failed(profile, "began a login without a verification_uri"))?;
+    if written.len() > URL_BYTES_MAX {
+        let limit = URL_BYTES_MAX / 1024;
+        return Err(failed(
+            profile,
+            &format!("sends people to an address of more than {limit} KiB"),
+        ));
+    }
     let verification_uri = place(written, allow_http_loopback).ok_or_else(|| {
         let shown = tokctl_proto::escape::shown(written);
         failed(profile, &format!("sends people to `{shown}`, which is not https"))
@@ -116,6 +125,7 @@ pub fn read_begun(
 fn place(written: &str, allow_http_loopback: bool) -> Option<Url> {
     let url = Url::parse(written).ok()?;
     let fits = origin::is_private(&url, allow_http_loopback)
+        && url.as_str().len() <= URL_BYTES_MAX
         && url.username().is_empty()
         && url.password().is_none()
         && url.as_str().is_ascii();
