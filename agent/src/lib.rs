@@ -6,6 +6,8 @@ pub mod entropy;
 pub mod harden;
 pub mod import;
 pub mod log;
+#[cfg(test)]
+mod mutants;
 pub mod oauth;
 pub mod shell;
 pub mod vault;

@@ -10,6 +10,8 @@ mod draft;
 mod error;
 mod gh;
 mod google;
+#[cfg(test)]
+mod hostile;
 mod ini;
 mod key_file;
 mod names;

@@ -11,6 +11,8 @@ pub mod discovery;
 pub mod dry_run;
 pub mod form;
 pub mod grant;
+#[cfg(test)]
+mod hostile;
 pub mod id_token;
 pub mod introspection;
 pub mod jose;
