@@ -181,3 +181,18 @@ fn a_secret_that_was_stored_for_one_place_goes_to_no_other() {
     home.tokctl(["set-secret", "acme", "--secret-file"]).arg(file).run().ok();
     assert!(thief.is_live(&home.get("acme")));
 }
+
+#[test]
+fn a_token_endpoint_elsewhere_is_named_before_a_secret_is_sent_there() {
+    let ((home, _good), provider, elsewhere) =
+        (home_with_good(), Provider::start(), Provider::start());
+    let away = json!({ "token_endpoint": elsewhere.token_endpoint() });
+    let document = answer(&document(&provider, "/op", away));
+    say(&provider, "/op", document.clone(), document);
+    let output = add(&home, "acme", &provider.url("/op")).run().exits(0);
+    let there = format!("127.0.0.1:{}", elsewhere.port());
+    let said = format!("{}{}", output.stdout, output.stderr);
+    assert!(said.contains(&there), "nobody was told: {output:?}");
+    assert_eq!(elsewhere.token_requests().len(), 0);
+    assert!(elsewhere.is_live(&home.get("acme")));
+}

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use tokctl_tests::provider::Answer;
-use tokctl_tests::{Home, Provider};
+use tokctl_tests::{Home, Provider, keys};
 
 use super::{
     add_at_own_endpoint, beside_good, fails_clearly, get, home_with_good, is_harmless,
@@ -238,8 +238,27 @@ fn what_a_refusal_says_cannot_drive_a_terminal() {
         fails_clearly(&body.to_string(), output, *code, &[]);
     }
     let why = profiles.iter().map(|profile| home.tokctl(["why", profile]));
-    for run in why.chain([home.tokctl(["status", "--json"]), home.tokctl(["status"])]) {
+    let words =
+        [&["status", "--json"][..], &["status"], &["agent", "log"], &["audit"], &["doctor"]];
+    for run in why.chain(words.map(|words| home.tokctl(words))) {
         let output = run.run();
+        assert!(is_harmless(&format!("{}{}", output.stdout, output.stderr)), "{output:?}");
+    }
+}
+
+#[test]
+fn what_a_token_says_of_itself_cannot_drive_a_terminal() {
+    let ((home, _good), provider) = (home_with_good(), Provider::start());
+    let claims = json!({ "sub": ESCAPES, ESCAPES: [ESCAPES], "scope": ESCAPES });
+    let header = json!({ "alg": "none", "typ": ESCAPES });
+    let token = format!("{}.AAAA", keys::unsigned(&header, &claims));
+    home.add_at("acme", &provider);
+    provider.answer(answer(&reply(json!({ "access_token": token }))));
+    assert_eq!(home.get("acme"), token);
+    for words in
+        [&["inspect", "acme"][..], &["inspect", "acme", "--json"], &["status"], &["why", "acme"]]
+    {
+        let output = home.tokctl(words).run().exits(0);
         assert!(is_harmless(&format!("{}{}", output.stdout, output.stderr)), "{output:?}");
     }
 }

@@ -19,8 +19,8 @@ use crate::oauth::provider_clock::on_our_clock;
 /// A longer segment is not a JWT that anybody issues (RFC 8725 sets no limit).
 const SEGMENT_BYTES_MAX: usize = 16 * 1024;
 
-/// The earlier of `expires_in` and the token's `exp`; without `expires_in` what the profile
-/// assumes, then `exp`, then `None`: nobody knows. The provider's clock wrote `exp`.
+/// The earlier of `expires_in` and the token's `exp`; what the profile assumes stands for an `expires_in` that is not
+/// there. Without any of them `None`: nobody knows. The provider's clock wrote `exp`.
 pub(super) fn expires_at(
     sent_at: WallMs,
     clock_ahead_s: Option<i64>,
@@ -36,9 +36,9 @@ pub(super) fn expires_at(
         let exp = on_our_clock(jwt_exp(access_token.expose())?, clock_ahead_s);
         Some(exp.clamp(sent_at, sent_at.plus(DURATION_MAX)))
     };
-    match granted {
-        Some(granted) => Some(hinted().map_or(granted, |hinted| hinted.min(granted))),
-        None => assumed().or_else(hinted),
+    match granted.or_else(assumed) {
+        Some(end) => Some(hinted().map_or(end, |hinted| hinted.min(end))),
+        None => hinted(),
     }
 }
 
@@ -197,12 +197,15 @@ mod tests {
     }
 
     #[test]
-    fn without_a_lifetime_the_profile_then_the_token_then_nobody_knows() {
+    fn without_a_lifetime_the_profile_and_the_token_say_or_nobody_knows() {
         let token = jwt(&format!("{{\"exp\":{}}}", SENT_S + 60));
         for (expires_in, assume_s, token, seconds) in [
             (None, None, "opaque", None),
             (None, Some(300), "opaque", Some(300)),
-            (None, Some(300), token.as_str(), Some(300)),
+            // Salesforce: no lifetime, and tokens that end before anybody would assume it.
+            (None, Some(59), token.as_str(), Some(59)),
+            (None, Some(300), token.as_str(), Some(60)),
+            (Some(json!(0)), Some(300), token.as_str(), Some(60)),
             (None, None, token.as_str(), Some(60)),
             (Some(json!(59)), Some(300), token.as_str(), Some(59)),
             (Some(json!(61)), Some(300), token.as_str(), Some(60)),
