@@ -345,6 +345,25 @@ mod tests {
     }
 
     #[test]
+    fn a_page_is_served_as_it_was_told_whoever_asks() {
+        let provider = Provider::start();
+        provider.serve("/token", Answer::json(200, "{\"a\":1}"));
+        provider.serve("/late", Answer::json(201, "{}").held());
+        assert!(ask(provider.port()).ends_with("{\"a\":1}"));
+        assert_eq!(provider.token_requests()[0].path, "/token");
+        let url = provider.url("/late");
+        let asking = std::thread::spawn(move || http::get_json(&url, None).unwrap().0);
+        provider.wait_for_hanging(1);
+        provider.release();
+        assert_eq!(asking.join().unwrap(), 201);
+        // Whoever has enough of it ends it.
+        provider.serve("/endless", Answer::Endless);
+        let mut stream = TcpStream::connect(("127.0.0.1", provider.port())).unwrap();
+        stream.write_all(b"GET /endless HTTP/1.1\r\n\r\n").unwrap();
+        stream.read_exact(&mut [0; 100_000]).unwrap();
+    }
+
+    #[test]
     fn a_provider_that_ends_takes_its_connections_along_and_frees_its_port() {
         let provider = Provider::start();
         let port = provider.port();

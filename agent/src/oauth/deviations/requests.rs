@@ -156,7 +156,7 @@ fn scopes_are_separated_and_called_as_the_provider_likes() {
         ("scope_separator = \",\"", "scope=a%2Cb"),
         // Workable, Pennylane.
         ("scope_separator = \"+\"", "scope=a%2Bb"),
-        // Optimizely.
+        // Optimizely; others call them advanced_scopes.
         ("rename = { scope = \"scopes\" }", "scopes=a+b"),
         ("rename = { scope = \"user_scope\" }\nscope_separator = \",\"", "user_scope=a%2Cb"),
     ] {

@@ -1,6 +1,6 @@
 //! Those that are asked for a token of the client's own.
 
-use super::For::{Client, Whole};
+use super::For::Client;
 use super::Row;
 
 pub(super) const ROWS: &[Row] = &[
@@ -42,19 +42,6 @@ pub(super) const ROWS: &[Row] = &[
         ],
     },
     Row {
-        provider: "Bullhorn",
-        grant: Whole,
-        settings: "grant = \"steps\"\nresponse = { token = \"BhRestToken\" }\nassume_ttl = \"10m\"\n\
-                   header = \"BhRestToken: {token}\"\n\
-                   steps = [{ url = \"https://rest.bullhornstaffing.com/rest-services/login?version=2.0&access_token={secret:pin}\", method = \"POST\" }]",
-        asked: "https://rest.bullhornstaffing.com/rest-services/login?version=2.0&access_token=p1\n",
-        replies: &[(
-            200,
-            r#"{"BhRestToken":"7c2","restUrl":"https://rest9.bullhornstaffing.com/rest-services/abc/"}"#,
-            "7c2 Bearer 600s {\"restUrl\":\"https://rest9.bullhornstaffing.com/rest-services/abc/\"}",
-        )],
-    },
-    Row {
         provider: "Chartboost",
         grant: Client,
         settings: "client_auth = \"post\"\nbody = \"json\"\naudience = \"https://public.api.gateway.chartboost.com\"",
@@ -63,40 +50,6 @@ pub(super) const ROWS: &[Row] = &[
             200,
             r#"{"access_token":"eyJ0","scope":"read:analytics","expires_in":86400,"token_type":"Bearer"}"#,
             "eyJ0 Bearer 86400s scope=read:analytics",
-        )],
-    },
-    Row {
-        provider: "Docker registries",
-        grant: Whole,
-        settings: "grant = \"steps\"\nresponse = { token = \"token\" }\nassume_ttl = \"60s\"\n\
-                   steps = [{ url = \"https://auth.docker.io/token?service=registry.docker.io&scope=repository:acme/app:pull\", headers = { Authorization = \"Basic {secret:pin}\" } }]",
-        asked: "GET https://auth.docker.io/token?service=registry.docker.io&scope=repository:acme/app:pull\n\
-                Authorization: Basic p1\n",
-        replies: &[
-            (
-                200,
-                r#"{"token":"eyJ0","access_token":"eyJ0","expires_in":300,"issued_at":"2027-01-15T08:00:00Z"}"#,
-                "eyJ0 Bearer 300s {\"issued_at\":\"2027-01-15T08:00:00Z\"}",
-            ),
-            (200, r#"{"token":"eyJ0"}"#, "eyJ0 Bearer 60s"),
-            (
-                401,
-                r#"{"details":"incorrect username or password"}"#,
-                "Permanent: the provider refused the client (HTTP 401)",
-            ),
-        ],
-    },
-    Row {
-        provider: "DocuWare",
-        grant: Whole,
-        settings: "grant = \"steps\"\nresponse = { token = \"access_token\" }\n\
-                   steps = [{ url = \"https://login.docuware.com/acme/connect/token\", form = { grant_type = \"password\", username = \"ada\", password = \"{secret:pin}\", client_id = \"docuware.platform.net.client\" } }]",
-        asked: "https://login.docuware.com/acme/connect/token\n\
-                client_id=docuware.platform.net.client&grant_type=password&password=p1&username=ada",
-        replies: &[(
-            200,
-            r#"{"access_token":"eyJ0","expires_in":3600,"token_type":"Bearer","scope":"docuware.platform"}"#,
-            "eyJ0 Bearer 3600s scope=docuware.platform",
         )],
     },
     Row {
@@ -135,12 +88,11 @@ pub(super) const ROWS: &[Row] = &[
         )],
     },
     Row {
-        provider: "JobDiva",
-        grant: Whole,
-        settings: "grant = \"steps\"\nresponse = { token = \"body\" }\nassume_ttl = \"1d\"\n\
-                   steps = [{ url = \"https://api.jobdiva.com/apiv2/authenticate?clientid=7&username=ada&password={secret:pin}\" }]",
-        asked: "GET https://api.jobdiva.com/apiv2/authenticate?clientid=7&username=ada&password=p1\n",
-        replies: &[(200, "eyJ0.e30.c2ln", "eyJ0.e30.c2ln Bearer 86400s")],
+        provider: "Leapsome",
+        grant: Client,
+        settings: "client_auth = \"basic\"\nbody = \"get\"",
+        asked: "GET ?grant_type=client_credentials\nAuthorization: Basic YzE6czM=\n",
+        replies: &[(200, r#"{"access_token":"t","expires_in":3600}"#, "t Bearer 3600s")],
     },
     Row {
         provider: "Optimizely",
@@ -197,21 +149,6 @@ pub(super) const ROWS: &[Row] = &[
             201,
             r#"{"id":"38","token":"ed3","refreshToken":"r","expiresAt":"2027-01-15T16:00:00.000Z"}"#,
             "ed3 Bearer 28800s {\"id\":\"38\"}",
-        )],
-    },
-    Row {
-        provider: "Tableau",
-        grant: Whole,
-        // What it writes as an end, `0:04:00`, is days, hours and minutes with it and something else elsewhere.
-        settings: "grant = \"steps\"\nresponse = { token = \"credentials.token\" }\nassume_ttl = \"2h\"\n\
-                   header = \"X-Tableau-Auth: {token}\"\n\
-                   steps = [{ url = \"https://eu-west-1.online.tableau.com/api/3.22/auth/signin\", json = { credentials = { personalAccessTokenName = \"ci\", personalAccessTokenSecret = \"{secret:pin}\", site = { contentUrl = \"acme\" } } } }]",
-        asked: "https://eu-west-1.online.tableau.com/api/3.22/auth/signin\n\
-                {\"credentials\":{\"personalAccessTokenName\":\"ci\",\"personalAccessTokenSecret\":\"p1\",\"site\":{\"contentUrl\":\"acme\"}}}",
-        replies: &[(
-            200,
-            r#"{"credentials":{"token":"12ab","estimatedTimeToExpiration":"0:04:00"}}"#,
-            "12ab Bearer 7200s {\"credentials\":{\"estimatedTimeToExpiration\":\"0:04:00\"}}",
         )],
     },
     Row {

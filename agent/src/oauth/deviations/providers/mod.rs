@@ -1,12 +1,13 @@
 //! Providers that no preset stands for and that are known to deviate, by name: what each is sent, and what the replies
 //! that it gives come to, the refusals included.
 //!
-//! `machines` ask for themselves, `renewals` show a refresh token or what stands for one, `signed` sign something. How
-//! a provider is to be set up stands in its row, ready to be copied.
+//! `machines` ask for themselves, `renewals` show a refresh token or what stands for one, `signed` sign something, and
+//! `steps` log in without OAuth. How a provider is to be set up stands in its row, ready to be copied.
 
 mod machines;
 mod renewals;
 mod signed;
+mod steps;
 
 use super::{NOW, Played, answer};
 
@@ -43,12 +44,12 @@ impl Row {
 }
 
 fn rows() -> impl Iterator<Item = &'static Row> {
-    machines::ROWS.iter().chain(renewals::ROWS)
+    machines::ROWS.iter().chain(renewals::ROWS).chain(steps::ROWS)
 }
 
 /// The names of all that are here.
 pub(super) fn names() -> impl Iterator<Item = &'static str> {
-    rows().map(|row| row.provider).chain(signed::PROVIDERS.iter().copied())
+    rows().map(|row| row.provider).chain(signed::PROVIDERS.iter().chain(steps::PROVIDERS).copied())
 }
 
 #[test]

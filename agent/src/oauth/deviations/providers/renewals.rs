@@ -9,6 +9,17 @@ use super::Row;
 
 pub(super) const ROWS: &[Row] = &[
     Row {
+        provider: "Apollo, Adobe Workfront, Braintree, Cal.com",
+        grant: Holder,
+        settings: "client_auth = \"post\"\nbody = \"json\"",
+        asked: r#"{"client_id":"c1","client_secret":"s3","grant_type":"refresh_token","refresh_token":"r1"}"#,
+        replies: &[(
+            200,
+            r#"{"access_token":"t","token_type":"bearer","expires_in":1800,"refresh_token":"r2"}"#,
+            "t bearer 1800s refresh=r2",
+        )],
+    },
+    Row {
         provider: "Clover",
         grant: Holder,
         settings: "client_auth = \"none\"\nbody = \"json\"\nrename = { grant_type = \"\" }\n\
