@@ -112,6 +112,8 @@ fn the_file_of_a_service_account_is_all_it_takes() {
         .run()
         .exits(0);
     assert!(!said.stderr.contains("no private key"), "{said:?}");
+    let leftover = format!("{} still holds the private key", file.display());
+    assert!(said.stderr.contains(&leftover), "{said:?}");
     assert_eq!(home.get("ci"), "token-0");
 
     let signed = key.check(&parameters(&api.requests()[0])["assertion"]);

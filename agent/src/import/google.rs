@@ -7,6 +7,7 @@ use serde::Deserialize;
 use tokctl_proto::escape::shown;
 use tokctl_proto::secret::SecretStr;
 
+use super::object::{self, Object};
 use super::{Draft, File, ImportError};
 
 mod external_account;
@@ -22,9 +23,9 @@ struct Credentials<'a> {
     #[serde(borrow, default, rename = "type")]
     kind: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
-    installed: Option<WebClient<'a>>,
+    installed: Option<Object<WebClient<'a>>>,
     #[serde(borrow, default)]
-    web: Option<WebClient<'a>>,
+    web: Option<Object<WebClient<'a>>>,
     #[serde(borrow, default)]
     client_email: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
@@ -60,8 +61,8 @@ struct WebClient<'a> {
 
 pub(super) fn read(file: &File<'_>) -> Result<Draft, ImportError> {
     let json = file.text.expose();
-    let credentials: Credentials<'_> = serde_json::from_str(json)
-        .map_err(|error| ImportError::not_this(KIND, not_json(&error)))?;
+    let credentials: Credentials<'_> =
+        object::read(json).map_err(|error| ImportError::not_this(KIND, not_json(&error)))?;
     let draft = match credentials.kind.as_deref() {
         Some("service_account") => service_account(file, &credentials)?,
         Some("authorized_user") => authorized_user(file, &credentials)?,
@@ -81,8 +82,8 @@ pub(super) fn read(file: &File<'_>) -> Result<Draft, ImportError> {
             return Err(ImportError::unsupported(why));
         }
         None => match (&credentials.installed, &credentials.web) {
-            (Some(client), _) => client_to_log_in_with(file, client, "installed")?,
-            (None, Some(client)) => client_to_log_in_with(file, client, "web")?,
+            (Some(Object(client)), _) => client_to_log_in_with(file, client, "installed")?,
+            (None, Some(Object(client))) => client_to_log_in_with(file, client, "web")?,
             (None, None) => {
                 return Err(ImportError::not_this(KIND, "it has no `type`, `installed` or `web`"));
             }
@@ -321,6 +322,8 @@ mod tests {
             ("", "no JSON, or cut off"),
             (&SERVICE_ACCOUNT[..300], "no JSON, or cut off"),
             ("[1]", "another shape"),
+            ("[\"service_account\",null,null,\"a@b\",\"kid\",\"k3y\"]", "another shape"),
+            ("{\"installed\":[\"p\",\"x\",\"k3y\"]}", "another shape"),
             ("{\"type\":3}", "another shape"),
             ("{}", "no `type`, `installed` or `web`"),
             ("{\"type\":\"gdch_service_account\"}", "the type `gdch_service_account`"),

@@ -11,7 +11,7 @@ use tokctl_proto::Secret;
 use tokctl_proto::escape::shown;
 use tokctl_proto::secret::SecretStr;
 
-use super::{Draft, File, ImportError, google};
+use super::{Draft, File, ImportError, google, object};
 
 const KIND: &str = "JSON of a service account or a GitHub App";
 const KEY: &str = "private_key";
@@ -37,12 +37,8 @@ struct Head<'a> {
 /// Reads a file's text.
 pub(super) fn read(text: &Secret) -> Result<Draft, ImportError> {
     let no_file = || ImportError::not_this(KIND, "for a key in PEM there is `--key-file FILE`");
-    // An array would be taken for the fields in their order.
-    if !text.expose().trim_start().starts_with('{') {
-        return Err(no_file());
-    }
     // What serde_json says may quote a value.
-    let head: Head<'_> = serde_json::from_str(text.expose()).map_err(|_| no_file())?;
+    let head: Head<'_> = object::read(text.expose()).map_err(|_| no_file())?;
     match head.kind.as_deref() {
         Some("service_account") => {
             google::read(&File { text, path: "", passphrase: None, select: &[] })

@@ -15,6 +15,7 @@ mod hostile;
 mod ini;
 mod key_file;
 mod names;
+mod object;
 mod oidc_agent;
 mod pizauth;
 #[cfg(test)]

@@ -10,7 +10,7 @@ use tokctl_proto::escape::shown;
 use tokctl_proto::secret::SecretStr;
 use url::Url;
 
-use super::{Draft, File, ImportError};
+use super::{Draft, File, ImportError, object};
 
 mod sealed;
 
@@ -96,7 +96,7 @@ fn is_hexadecimal(text: &str) -> bool {
 }
 
 fn account(file: &File<'_>, json: &str, major: Option<u32>) -> Result<Draft, ImportError> {
-    let account: Account<'_> = serde_json::from_str(json)
+    let account: Account<'_> = object::read(json)
         .map_err(|_| ImportError::not_this(KIND, "what is in it is not the JSON of one"))?;
     let filled = |text: &Option<Cow<'_, str>>| -> Option<String> {
         text.as_deref().filter(|text| !text.is_empty()).map(str::to_owned)

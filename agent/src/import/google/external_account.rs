@@ -8,6 +8,7 @@ use tokctl_proto::secret::SecretStr;
 use url::Url;
 
 use super::{CLOUD_PLATFORM, KIND, filled, is_filled, lacking, needed, not_json};
+use crate::import::object::{self, Object};
 use crate::import::{Draft, File, ImportError};
 
 /// Hosts that a GitHub Actions job asks for its ID token.
@@ -27,7 +28,7 @@ struct ExternalAccount<'a> {
     #[serde(borrow, default)]
     service_account_impersonation_url: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
-    credential_source: Option<Place<'a>>,
+    credential_source: Option<Object<Place<'a>>>,
     #[serde(borrow, default)]
     client_id: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
@@ -48,7 +49,7 @@ struct Place<'a> {
     #[serde(default)]
     executable: Option<serde::de::IgnoredAny>,
     #[serde(borrow, default)]
-    format: Option<Format<'a>>,
+    format: Option<Object<Format<'a>>>,
 }
 
 #[derive(Deserialize)]
@@ -58,9 +59,10 @@ struct Format<'a> {
 }
 
 pub(super) fn read(file: &File<'_>, json: &str) -> Result<Draft, ImportError> {
-    let account: ExternalAccount<'_> = serde_json::from_str(json)
-        .map_err(|error| ImportError::not_this(KIND, not_json(&error)))?;
-    let place = account.credential_source.as_ref().ok_or_else(|| lacking("credential_source"))?;
+    let account: ExternalAccount<'_> =
+        object::read(json).map_err(|error| ImportError::not_this(KIND, not_json(&error)))?;
+    let Object(place) =
+        account.credential_source.as_ref().ok_or_else(|| lacking("credential_source"))?;
     let subject = subject(place)?;
     let impersonated = match filled(&account.service_account_impersonation_url) {
         Some(url) => Some(impersonated(url)?),
@@ -102,7 +104,8 @@ pub(super) fn read(file: &File<'_>, json: &str) -> Result<Draft, ImportError> {
 }
 
 fn subject(place: &Place<'_>) -> Result<String, ImportError> {
-    let format = place.format.as_ref().and_then(|format| filled(&format.kind)).unwrap_or("text");
+    let format = place.format.as_ref().and_then(|Object(format)| filled(&format.kind));
+    let format = format.unwrap_or("text");
     let unsupported = |why: &str| Err(ImportError::unsupported(why));
     let by_program = |why: &str| Err(ImportError::unsupported(why).instead(WITH_PROGRAM));
     match (filled(&place.file), filled(&place.url)) {
@@ -216,6 +219,8 @@ mod tests {
             (r#"{"executable":{"command":"/bin/x"}}"#, "comes from a program"),
             (r#"{"file":"/t","format":{"type":"json"}}"#, "within a JSON file"),
             ("{}", "no kind that is known"),
+            (r#"["/t"]"#, "another shape"),
+            (r#"{"file":"/t","format":["text"]}"#, "another shape"),
         ] {
             let (message, _) = refused(Source::Google, &account(source, ""));
             assert!(message.contains(words) && !message.contains("s3cret"), "{message}");

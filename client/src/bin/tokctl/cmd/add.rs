@@ -27,10 +27,10 @@ use tokctl_client::{Client, GetOptions, ProfileName, Request, Secret};
 use crate::cmd::{dry_run, init, login};
 use crate::exit::Stop;
 use crate::expires::Expires;
-use crate::secret_input::{ClientSecret, Key, KeyFile, RefreshToken, SecretInput};
+use crate::secret_input::{ClientSecret, Key, RefreshToken, SecretInput};
 use crate::session::Session;
 use crate::settings::{Assignments, SettingOptions, pair};
-use draft::Draft;
+use draft::{Draft, JsonFile};
 use keys::{KeyOptions, Next};
 
 #[derive(clap::Args, Debug)]
@@ -107,7 +107,8 @@ pub(crate) fn run(args: AddArgs, session: &Session) -> Result<(), Stop> {
     if args.key.is_given() && (args.secret.is_given() || is_alone) {
         return Err(Stop::usage("give the secret or the key, not both"));
     }
-    let from_json = args.from_json.as_ref().map(|path| KeyFile::read(path, session)).transpose()?;
+    let from_json =
+        args.from_json.as_ref().map(|path| JsonFile::read(path, session)).transpose()?;
     let says_how = ["grant", "pool", "preset"].iter().any(|key| settings.value(key).is_some());
     if !says_how && from_json.is_none() {
         if args.key.is_given() {
@@ -152,7 +153,13 @@ pub(crate) fn run(args: AddArgs, session: &Session) -> Result<(), Stop> {
     allow_loopback(&mut settings, session);
     let settings = settings.into_inner();
     let is_asked = session.can_ask() && !args.dry_run;
-    let request = request::request(&args, settings, &secrets, from_json.as_ref(), is_asked)?;
+    let request = request::request(
+        &args,
+        settings,
+        &secrets,
+        from_json.as_ref().map(|file| &file.text),
+        is_asked,
+    )?;
     if args.dry_run {
         return dry_run::show(&mut client, &request, session);
     }
@@ -162,6 +169,12 @@ pub(crate) fn run(args: AddArgs, session: &Session) -> Result<(), Stop> {
         return keys::add(&mut client, &request, &args.profile, next, session);
     }
     session.tell(&mut client, &request)?;
+    if let Some(file) = &from_json {
+        let place = file.path.display();
+        session.output.warn(&format!(
+            "{place} still holds the private key: remove the file when nothing else reads it"
+        ));
+    }
     match is_asked_for {
         true if is_login => {
             // It is heard over a connection of its own.

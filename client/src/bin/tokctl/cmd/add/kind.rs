@@ -7,11 +7,10 @@ use tokctl_client::proto::nearest::nearest;
 use tokctl_client::proto::setting::GRANTS;
 
 use super::command_line;
-use super::draft::Draft;
+use super::draft::{Draft, JsonFile};
 use super::questions::{TRIES, answer, anything, file, no_answer};
 use crate::cmd::presets::{self, Preset};
 use crate::exit::Stop;
-use crate::secret_input::KeyFile;
 use crate::session::Session;
 
 /// The address at which a login ends, with any port.
@@ -77,7 +76,8 @@ pub(super) fn ask(
         Choice::Kind(Kind::Client) => draft.settings.put("grant", "client_credentials"),
         Choice::Kind(Kind::Login) => ask_for_login(draft, session)?,
         Choice::Kind(Kind::File) => {
-            let read = file(session, "path of the JSON file", |path| KeyFile::read(path, session))?;
+            let read =
+                file(session, "path of the JSON file", |path| JsonFile::read(path, session))?;
             draft.from_json = Some(read);
         }
         Choice::Kind(Kind::Key) => draft.settings.put("grant", "api_key"),

@@ -104,15 +104,15 @@ fn key_file(draft: &Draft<'_>, session: &Session) -> Result<Secret, Stop> {
 }
 
 /// Asks for a file until one can be read.
-pub(super) fn file(
+pub(super) fn file<T>(
     session: &Session,
     prompt: &str,
-    read: impl Fn(&std::path::Path) -> Result<Secret, Stop>,
-) -> Result<Secret, Stop> {
+    read: impl Fn(&std::path::Path) -> Result<T, Stop>,
+) -> Result<T, Stop> {
     for _ in 0..TRIES {
         let typed = answer(session, prompt, something)?;
         match read(&path(&typed)) {
-            Ok(secret) => return Ok(secret),
+            Ok(read) => return Ok(read),
             Err(Stop::Failed(failure)) => session.output.warn(&failure.message),
             Err(stop) => return Err(stop),
         }
