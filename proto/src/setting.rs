@@ -130,7 +130,11 @@ pub const PROFILE: &[Setting] = &[
         Shape::Text,
         "whose token is exchanged: `github-actions`, `gitlab`, `file:PATH`, `env:NAME`, `profile:NAME`",
     ),
-    setting("subject_audience", Shape::Text, "the audience to ask a subject token for"),
+    setting(
+        "subject_audience",
+        Shape::Text,
+        "whom a job's token is made for (`github-actions`); absent: AWS, where that is asked",
+    ),
     setting("subject_token_type", Shape::Text, "the type of the subject token (RFC 8693)"),
     setting("requested_token_type", Shape::Text, "the type of token to ask for (RFC 8693)"),
     setting("impersonate", Shape::Text, "the Google service account to act as"),

@@ -107,6 +107,38 @@ fn a_job_without_the_right_to_a_token_is_told_which_right_it_needs() {
 }
 
 #[test]
+fn a_job_of_gitlab_without_a_token_is_told_how_it_gets_one() {
+    let (home, provider) = (Home::new().init_bare(), provider());
+    add(&home, "ci", &provider, "gitlab");
+    get(&home, "ci")
+        .env("GITLAB_CI", "true")
+        .run()
+        .fails(5, &["no token of the job into $TOKCTL_ID_TOKEN", "id_tokens: { TOKCTL_ID_TOKEN"]);
+    assert!(provider.token_requests().is_empty());
+    let got = get(&home, "ci").env("ID_TOKEN", "job-1").run().ok();
+    assert_eq!((got.as_str(), subjects(&provider)), ("exchanged", vec!["job-1".to_owned()]));
+}
+
+#[test]
+fn a_job_does_not_lead_the_agent_into_its_own_network() {
+    let (home, provider) = (Home::new().init_bare(), provider());
+    add(&home, "ci", &provider, "github-actions");
+    for (url, said) in [
+        ("https://169.254.169.254/latest", "of its own network"),
+        ("https://10.0.0.1/token", "of its own network"),
+        ("http://8.8.8.8/token", "is not https"),
+    ] {
+        let output = get(&home, "ci")
+            .env("ACTIONS_ID_TOKEN_REQUEST_URL", url)
+            .env("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "opens")
+            .run()
+            .fails(5, &[said]);
+        assert!(!output.stderr.contains("opens"), "{output:?}");
+    }
+    assert!(provider.token_requests().is_empty());
+}
+
+#[test]
 fn a_file_is_read_when_a_token_is_wanted_and_not_before() {
     let (home, provider) = (Home::new().init_bare(), provider());
     let path = home.secret_file("projected", "first");

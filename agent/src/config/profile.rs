@@ -432,7 +432,8 @@ pub enum Subject {
 /// What is particular to an exchange (RFC 8693 section 2.1).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Exchange {
-    /// What the subject token is asked for, where it is asked for.
+    /// Whom the subject token is for, where it is asked for; GitHub is asked with nothing less, since what it takes
+    /// else is an address of the job's owner, which no provider expects.
     pub subject_audience: Option<String>,
     pub subject_token_type: Option<String>,
     pub requested_token_type: Option<String>,

@@ -143,6 +143,9 @@ fn defaults(profile: &Profile) -> Vec<(&'static str, String)> {
         Grant::AwsWebIdentity(role) => {
             say("token_endpoint", role.endpoint.as_str());
             say("role_session_name", &role.session_name);
+            if let Some(audience) = &role.subject_audience {
+                say("subject_audience", audience);
+            }
         }
         Grant::GithubApp(app) => say("token_endpoint", app.api.as_str()),
         Grant::Command(program) => say("command_timeout", &seconds(program.timeout)),

@@ -12,6 +12,7 @@ use super::section::Section;
 use super::{Grant, Profile, Subject};
 
 pub(super) const KEY: &str = "subject";
+pub(super) const AUDIENCE: &str = "subject_audience";
 
 /// `github-actions`, `gitlab`, `file:PATH`, `env:NAME` or `profile:NAME`.
 pub(super) fn subject(text: &str) -> Result<Subject, Broken> {

@@ -4,7 +4,7 @@
 //! the loopback guard of the shell do.
 
 use std::fmt;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use url::{Host, Url};
 
@@ -62,18 +62,30 @@ impl Reach {
                 _ => Self::World,
             },
             Some(Host::Ipv4(address)) => Self::of_v4(address),
-            Some(Host::Ipv6(address)) => match address.to_ipv4_mapped() {
-                Some(address) => Self::of_v4(address),
-                None if address.is_unicast_link_local() => Self::Link,
-                None if address.is_loopback()
-                    || address.is_unspecified()
-                    || address.is_unique_local()
-                    || address.is_multicast() =>
-                {
-                    Self::Inside
-                }
-                None => Self::World,
-            },
+            Some(Host::Ipv6(address)) => Self::of_v6(address),
+            None => Self::World,
+        }
+    }
+
+    /// The same of an address that a name was resolved to.
+    pub fn of_address(address: IpAddr) -> Self {
+        match address {
+            IpAddr::V4(address) => Self::of_v4(address),
+            IpAddr::V6(address) => Self::of_v6(address),
+        }
+    }
+
+    fn of_v6(address: Ipv6Addr) -> Self {
+        match address.to_ipv4_mapped() {
+            Some(address) => Self::of_v4(address),
+            None if address.is_unicast_link_local() => Self::Link,
+            None if address.is_loopback()
+                || address.is_unspecified()
+                || address.is_unique_local()
+                || address.is_multicast() =>
+            {
+                Self::Inside
+            }
             None => Self::World,
         }
     }
@@ -191,7 +203,11 @@ mod tests {
             ("https://[fd00:ec2::254]/", Reach::Inside),
             ("https://[2001:db8::1]/", Reach::World),
         ] {
-            assert_eq!(Reach::of(&url(text)), reach, "{text}");
+            let url = url(text);
+            assert_eq!(Reach::of(&url), reach, "{text}");
+            let address =
+                url.host_str().and_then(|host| host.trim_matches(['[', ']']).parse().ok());
+            assert!(address.is_none_or(|address| Reach::of_address(address) == reach), "{text}");
         }
     }
 

@@ -11,7 +11,7 @@ use url::Url;
 
 use crate::config::Subject;
 use crate::oauth::message::{self, HttpReply, HttpRequest, Method};
-use crate::oauth::origin;
+use crate::oauth::origin::{self, Reach};
 
 /// RFC 8693 section 3.
 const TYPE: &str = "urn:ietf:params:oauth:token-type:";
@@ -72,6 +72,11 @@ pub fn github_actions(
     if !origin::is_private(&url, allow_http_loopback) {
         return Err(refused("leads to a URL that is not https"));
     }
+    let has_password = !url.username().is_empty() || url.password().is_some();
+    if has_password || url.fragment().is_some() {
+        return Err(refused("leads to a URL with more in it than a place"));
+    }
+    check_reach(profile, &url, Reach::of(&url), allow_http_loopback)?;
     if let Some(audience) = audience {
         url.query_pairs_mut().append_pair("audience", audience);
     }
@@ -84,6 +89,22 @@ pub fn github_actions(
         ],
         body: Secret::default(),
     })
+}
+
+/// Whether GitHub can be where a job's client sends the agent: out in the world. A client that could have the agent
+/// ask on this machine and in its network would reach with it what only the agent's own place reaches.
+pub fn check_reach(
+    profile: &ProfileName,
+    url: &Url,
+    reach: Reach,
+    allow_http_loopback: bool,
+) -> Result<(), Failure> {
+    if reach == Reach::World || (allow_http_loopback && origin::is_loopback(url)) {
+        return Ok(());
+    }
+    let message = "what the job has for asking for its token leads to an address of this machine or of its own network";
+    let failure = Failure::new(Kind::SubjectRequired, message).of(profile);
+    Err(failure.hint("have the job ask for its token, and use `subject = \"env:NAME\"`"))
 }
 
 /// The token in GitHub's answer.
@@ -160,6 +181,47 @@ mod tests {
         }
         let loopback = secret("http://127.0.0.1:1/token\neyJ0");
         assert!(github_actions(&acme(), &loopback, None, true).is_ok());
+    }
+
+    #[test]
+    fn a_job_leads_the_agent_out_into_the_world_alone() {
+        for (url, goes, goes_to_loopback) in [
+            ("https://pipelines.actions.githubusercontent.com/x", true, true),
+            ("https://8.8.8.8/x", true, true),
+            ("https://[2001:db8::1]/x", true, true),
+            ("https://127.0.0.1/x", false, true),
+            ("https://127.1/x", false, true),
+            ("https://[::1]/x", false, true),
+            ("https://localhost/x", false, true),
+            ("http://127.0.0.1/x", false, true),
+            ("http://localhost:1/x", false, true),
+            ("https://x.localhost/x", false, false),
+            ("https://0.0.0.0/x", false, false),
+            ("https://10.0.0.1/x", false, false),
+            ("https://192.168.1.1/x", false, false),
+            ("https://172.16.0.1/x", false, false),
+            ("https://100.64.0.1/x", false, false),
+            ("https://169.254.169.254/x", false, false),
+            ("https://0xa9fea9fe/x", false, false),
+            ("https://[::ffff:169.254.169.254]/x", false, false),
+            ("https://[fe80::1]/x", false, false),
+            ("https://[fd00:ec2::254]/x", false, false),
+            ("http://8.8.8.8/x", false, false),
+            ("https://u:p@run.example/x", false, false),
+            ("https://run.example/x#y", false, false),
+            ("file:///etc/passwd", false, false),
+        ] {
+            for (allowed, goes) in [(false, goes), (true, goes_to_loopback)] {
+                let brought = secret(&format!("{url}\neyJ0"));
+                let made = github_actions(&acme(), &brought, None, allowed);
+                assert_eq!(made.is_ok(), goes, "{url} {allowed}");
+            }
+        }
+        // What a name of the world is resolved to may be anywhere.
+        let url = Url::parse("https://run.example/x").unwrap();
+        for (reach, goes) in [(Reach::World, true), (Reach::Inside, false), (Reach::Link, false)] {
+            assert_eq!(check_reach(&acme(), &url, reach, true).is_ok(), goes, "{reach:?}");
+        }
     }
 
     #[test]

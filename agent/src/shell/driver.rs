@@ -28,7 +28,7 @@ use super::revoke::work_off::{Tried, Waiting};
 use super::serve::stopping;
 use super::stored::Loaded;
 use crate::clock;
-use crate::config::Subject;
+use crate::config::Profile;
 use crate::vault::EntryId;
 use stop::turn_away;
 
@@ -165,8 +165,8 @@ pub(super) struct Pending {
     /// What to do once the vault is open.
     pub(super) task: Option<Task>,
     pub(super) form: TokenForm,
-    /// What its client was asked for of its environment and has not answered, and for which profile.
-    pub(super) subjects: VecDeque<(ProfileName, Subject)>,
+    /// The profiles that its client was asked for a subject of and has not answered, as they were then.
+    pub(super) subjects: VecDeque<Profile>,
 }
 
 /// What a request wants done that needs an open vault.

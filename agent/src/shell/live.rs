@@ -168,7 +168,7 @@ mod tests {
         ] {
             let exchange = format!(
                 "grant = \"token_exchange\"\ntoken_endpoint = \"https://as.example/t\"\n\
-                 subject = \"{subject}\"\n"
+                 subject = \"{subject}\"\nsubject_audience = \"x\"\n"
             );
             assert_eq!(seen(&exchange).subject.as_deref(), expected.as_ref(), "{subject}");
         }

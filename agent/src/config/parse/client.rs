@@ -8,7 +8,7 @@ use super::super::error::{Broken, ConfigError};
 use super::super::section::{Section, Spot};
 use super::super::{
     Algorithm, Body, Client, ClientAuth, Endpoints, Exchange, Jwt, KeyEncoding, Login, Network,
-    Provider, Quirks, ResponseShape, address, check, subject, template,
+    Provider, Quirks, ResponseShape, Subject, address, check, subject, template,
 };
 use super::{lacking, network};
 
@@ -22,6 +22,15 @@ pub(super) fn client(section: &Section<'_>, agent: &Network) -> Result<Client, C
     let subject = section.checked(subject::KEY, subject::subject)?;
     if client_auth == Some(ClientAuth::Federated) && subject.is_none() {
         return Err(section.lacks(lacking("`subject`, which `client_auth = \"federated\"` sends")));
+    }
+    let subject_audience = section.checked(subject::AUDIENCE, check::plain_text)?;
+    if subject == Some(Subject::GithubActions) && subject_audience.is_none() {
+        return Err(section.lacks(
+            lacking("`subject_audience`, whom GitHub is to make the job's token for").hint(
+                "write what the provider expects as `aud`: for Microsoft Entra \
+             `subject_audience = \"api://AzureADTokenExchange\"`",
+            ),
+        ));
     }
     Ok(Client {
         provider,
@@ -52,7 +61,7 @@ pub(super) fn client(section: &Section<'_>, agent: &Network) -> Result<Client, C
         jwt: jwt(section)?,
         subject,
         exchange: Exchange {
-            subject_audience: section.checked("subject_audience", check::plain_text)?,
+            subject_audience,
             subject_token_type: section.checked("subject_token_type", check::plain_text)?,
             requested_token_type: section.checked("requested_token_type", check::plain_text)?,
             impersonate: section.checked("impersonate", |text| {

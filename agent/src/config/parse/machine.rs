@@ -6,7 +6,7 @@ use url::Url;
 
 use super::super::error::{Broken, ConfigError};
 use super::super::section::Section;
-use super::super::{AwsRole, GithubApp, Jwt, Network, Program, address, check, subject};
+use super::super::{AwsRole, GithubApp, Jwt, Network, Program, Subject, address, check, subject};
 use super::client::{jwt, pairs};
 use super::{lacking, network, required};
 
@@ -14,6 +14,8 @@ use super::{lacking, network, required};
 const STS: &str = "https://sts.amazonaws.com/";
 /// What AWS calls a session that nobody has named.
 const SESSION_NAME: &str = "tokctl";
+/// Whom AWS's documents have GitHub make a job's token for.
+const STS_AUDIENCE: &str = "sts.amazonaws.com";
 const GITHUB_API: &str = "https://api.github.com/";
 /// A program that asks somebody, or somebody's server, is given up after this.
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(30);
@@ -21,6 +23,9 @@ const COMMAND_TIMEOUT: Duration = Duration::from_secs(30);
 pub(super) fn aws_role(section: &Section<'_>, agent: &Network) -> Result<AwsRole, ConfigError> {
     let network = network(section, agent)?;
     let subject = section.checked(subject::KEY, subject::subject)?;
+    let subject = subject.ok_or_else(|| section.lacks(lacking("`subject`")))?;
+    let audience = section.checked(subject::AUDIENCE, check::plain_text)?;
+    let is_asked_for = subject == Subject::GithubActions;
     Ok(AwsRole {
         endpoint: endpoint_or(section, STS, network.allow_http_loopback)?,
         role_arn: required(section, "role_arn")?,
@@ -28,8 +33,8 @@ pub(super) fn aws_role(section: &Section<'_>, agent: &Network) -> Result<AwsRole
             .checked("role_session_name", session_name)?
             .unwrap_or_else(|| SESSION_NAME.to_owned()),
         duration: section.duration("session_duration"),
-        subject: subject.ok_or_else(|| section.lacks(lacking("`subject`")))?,
-        subject_audience: section.checked("subject_audience", check::plain_text)?,
+        subject,
+        subject_audience: audience.or_else(|| is_asked_for.then(|| STS_AUDIENCE.to_owned())),
         network,
     })
 }

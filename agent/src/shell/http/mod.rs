@@ -13,6 +13,7 @@ mod heard;
 mod keys;
 mod loopback;
 mod metadata;
+mod reach;
 #[cfg(test)]
 pub(super) mod scripted;
 #[cfg(test)]

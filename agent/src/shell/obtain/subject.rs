@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use tokctl_core::{Class, Trouble};
+use tokctl_core::{Cause, Class, Reached, Trouble};
 use tokctl_proto::{Failure, Kind, ProfileName, Secret};
 use tokio::io::AsyncReadExt;
 use zeroize::Zeroizing;
@@ -55,9 +55,15 @@ async fn github_actions(asking: &Asking, brought: &Secret) -> Result<Secret, Tro
     let name = &asking.profile.name;
     let audience = asking.profile.grant.subject_audience();
     let loopback = asking.network().allow_http_loopback;
-    let request = subject::github_actions(name, brought, audience, loopback)
-        .map_err(|failure| Trouble::new(Class::Retry, failure))?;
-    let reply = asking.send(request).await?;
+    // It would be the same again: whoever brought it is told at once.
+    let refused = |failure| Trouble::new(Class::Permanent, failure);
+    let request = subject::github_actions(name, brought, audience, loopback).map_err(refused)?;
+    let reach = asking.means.http.reach(asking.network(), &request.url).await;
+    // Nothing has gone to the provider yet, and it has no part in what GitHub does.
+    let apart = |trouble: Trouble| trouble.because(Cause::Other).reached(Reached::Nobody);
+    let reach = reach.map_err(|error| apart(error.trouble(name)))?;
+    subject::check_reach(name, &request.url, reach, loopback).map_err(refused)?;
+    let reply = asking.send(request).await.map_err(apart)?;
     subject::read_github_actions(name, &reply)
 }
 

@@ -4,7 +4,7 @@ use tokctl_core::{Event, RequestId};
 use tokctl_proto::{Failure, ProfileName, Secret};
 
 use super::Performer;
-use crate::config::Subject;
+use crate::config::{Profile, Subject};
 use crate::oauth::subject;
 use crate::shell::live::Live;
 
@@ -18,18 +18,18 @@ impl Performer {
     ) -> Option<Event> {
         let pending = self.requests.get_mut(&request)?;
         let settings = live.config.profiles.get(&profile);
-        let whose = settings.and_then(|profile| profile.grant.subject()).cloned();
-        let source = match &whose {
+        let whose = settings.and_then(|profile| profile.grant.subject());
+        let source = match whose {
             Some(Subject::Env(name)) => format!("env:{name}"),
             Some(Subject::Gitlab) => "gitlab".to_owned(),
             Some(Subject::GithubActions) => "github-actions".to_owned(),
             Some(Subject::File(_) | Subject::Profile(_)) | None => {
-                let subject = Err(subject::required(&profile, whose.as_ref()));
+                let subject = Err(subject::required(&profile, whose));
                 return Some(Event::Subject { request, subject });
             }
         };
         pending.reply.ask_subject(profile.as_str(), &source);
-        pending.subjects.extend(whose.map(|whose| (profile, whose)));
+        pending.subjects.extend(settings.cloned());
         None
     }
 
@@ -38,19 +38,20 @@ impl Performer {
         let Event::Passphrase { request, passphrase: text } = event else { return event };
         let pending = self.requests.get_mut(&request);
         match pending.and_then(|pending| pending.subjects.pop_front()) {
-            Some((profile, whose)) => {
-                Event::Subject { request, subject: brought(&profile, &whose, text) }
-            }
+            Some(profile) => Event::Subject { request, subject: brought(&profile, text) },
             None => Event::Passphrase { request, passphrase: text },
         }
     }
 }
 
-/// What the client has brought, if it can be that.
-fn brought(profile: &ProfileName, whose: &Subject, text: Secret) -> Result<Secret, Failure> {
-    match whose {
-        // The means to ask for a token, which are looked at when they are used.
-        Subject::GithubActions => Ok(text),
-        _ => subject::read(text.expose()).ok_or_else(|| subject::required(profile, Some(whose))),
+/// What the client has brought, if it can be that. If it cannot, nobody else is to wait for what comes of it.
+fn brought(profile: &Profile, text: Secret) -> Result<Secret, Failure> {
+    let (name, grant) = (&profile.name, &profile.grant);
+    match grant.subject() {
+        Some(Subject::GithubActions) => {
+            let allowed = grant.network().is_some_and(|it| it.allow_http_loopback);
+            subject::github_actions(name, &text, grant.subject_audience(), allowed).map(|_| text)
+        }
+        whose => subject::read(text.expose()).ok_or_else(|| subject::required(name, whose)),
     }
 }

@@ -15,7 +15,7 @@ fn asked(subject: &str) -> (Bench, UnboundedReceiver<Outgoing>) {
     let home = tempfile::tempdir().unwrap();
     let text = format!(
         "[profiles.acme]\ngrant = \"token_exchange\"\ntoken_endpoint = \"https://as.example/t\"\n\
-         subject = \"{subject}\"\n"
+         subject = \"{subject}\"\nsubject_audience = \"x\"\n"
     );
     std::fs::write(home.path().join("config.toml"), text).unwrap();
     let mut bench = start(home);
@@ -41,6 +41,8 @@ async fn a_client_is_asked_for_what_the_profile_presents_and_its_answer_is_that(
         ("env:ID_TOKEN", "two words", None),
         ("gitlab", "", None),
         ("github-actions", "https://x.example\nt", Some("https://x.example\nt")),
+        ("github-actions", "https://10.0.0.1\nt", None),
+        ("github-actions", "https://x.example\n", None),
     ] {
         let (mut bench, mut client) = asked(subject);
         let ask = Effect::AskSubject { request: REQUEST, profile: name() };
