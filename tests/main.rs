@@ -6,6 +6,7 @@ mod e2e {
     mod add;
     mod age;
     mod api_key;
+    mod aws_web_identity;
     mod browser;
     mod client_auth;
     mod client_secret_jwt;
@@ -13,9 +14,11 @@ mod e2e {
     mod device;
     mod dpop;
     mod dry_run;
+    mod federated;
     mod first_token;
     mod github_app;
     mod id_token;
+    mod impersonation;
     mod import;
     mod json_lines;
     mod jwt_bearer;

@@ -45,9 +45,20 @@ impl Reply {
 /// The Date of a clock that shows what `date` makes of these words, as `10 minutes ago` (RFC 9110 section 5.6.7).
 #[track_caller]
 pub fn date(words: &str) -> String {
+    written(words, "+%a, %d %b %Y %H:%M:%S GMT")
+}
+
+/// The same as RFC 3339 has it.
+#[track_caller]
+pub fn timestamp(words: &str) -> String {
+    written(words, "+%Y-%m-%dT%H:%M:%SZ")
+}
+
+#[track_caller]
+fn written(words: &str, format: &str) -> String {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let run = Run::new("date").env("PATH", path).env("LC_ALL", "C");
-    run.args(["-u", "-d", words, "+%a, %d %b %Y %H:%M:%S GMT"]).run().ok()
+    run.args(["-u", "-d", words, format]).run().ok()
 }
 
 /// A running API. It ends with its value.

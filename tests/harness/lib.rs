@@ -11,6 +11,7 @@ pub mod gate;
 pub mod home;
 pub mod http;
 pub mod idp;
+pub mod job;
 pub mod jwt;
 pub mod keys;
 pub mod liar;

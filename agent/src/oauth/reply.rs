@@ -5,6 +5,7 @@
 //! must be visible ASCII (appendix A.12) and of a type that a bearer can use (section 7.1). The
 //! reply is never shown: it may hold a token.
 
+mod acting;
 mod clock;
 mod extra;
 mod fields;
@@ -115,13 +116,29 @@ impl Asked<'_> {
         match self.grant {
             Grant::Steps(steps) => &steps.response,
             Grant::GithubApp(_) => &shape::GITHUB_APP,
-            Grant::TokenExchange(client)
-                if client.exchange.impersonate.is_some() && self.purpose == Purpose::Token =>
-            {
-                &shape::IMPERSONATED
-            }
+            Grant::TokenExchange(_) if self.acts_as().is_some() => &shape::IMPERSONATED,
             grant => grant.client().map_or(&shape::STANDARD, |client| &client.quirks.response),
         }
+    }
+
+    /// The service account that is acted as, where the reply is to that.
+    fn acts_as(&self) -> Option<&str> {
+        match self.grant {
+            Grant::TokenExchange(client) if self.purpose == Purpose::Token => {
+                client.exchange.impersonate.as_deref()
+            }
+            _ => None,
+        }
+    }
+
+    /// What to do where the request is right, and the role trusts somebody else.
+    fn set_trust(&self, code: Option<&str>) -> Option<String> {
+        let is_untrusted =
+            matches!(self.grant, Grant::AwsWebIdentity(_)) && code == Some("AccessDenied");
+        is_untrusted.then(|| {
+            "compare `iss`, `aud` and `sub` of the subject with the trust policy of the role"
+                .to_owned()
+        })
     }
 
     /// What the reply holds, where it has it.
@@ -145,6 +162,11 @@ impl Asked<'_> {
 
     /// What to type when what was sent as proof is not the one.
     fn set_client_secret(&self) -> Option<String> {
+        if self.grant.client().is_some_and(|it| it.client_auth == Some(ClientAuth::Federated)) {
+            let hint = "compare `iss`, `sub` and `aud` of the subject with the federated credential \
+                that the provider has of the client";
+            return Some(hint.to_owned());
+        }
         let name = match self.grant {
             Grant::Steps(login) => return steps::set_secrets(&self.key.profile, login),
             Grant::GithubApp(_) => client_auth::PRIVATE_KEY,
@@ -226,6 +248,9 @@ fn trouble(
     refusal: Option<&Refusal>,
     fields: Option<&Fields>,
 ) -> Option<Trouble> {
+    if let Some(account) = asked.acts_as() {
+        return acting::trouble(now, asked, account, reply, refusal);
+    }
     Some(match (reply.status, refusal) {
         (408 | 429 | 500..=599, refusal) => status::overloaded(now, reply, refusal),
         (300..=399, _) => status::redirect(asked, reply.status),

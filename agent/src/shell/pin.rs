@@ -13,7 +13,7 @@ use super::http::{Http, MetadataCache, Undiscovered, other_issuer};
 use crate::clock;
 use crate::config::{ClientAuth, Grant, Network, Profile, Provider};
 use crate::oauth::certificate::TLS_CERTIFICATE;
-use crate::oauth::grant::{github_app, steps};
+use crate::oauth::grant::{github_app, impersonation, steps};
 use crate::oauth::jose::dpop::DPOP_KEY;
 use crate::oauth::origin::Origin;
 use crate::vault::{Entry, Via};
@@ -67,6 +67,7 @@ impl Pin {
             }
         };
         origins.extend(client.endpoints.of_client().filter_map(origin));
+        origins.extend(impersonation::endpoint(client).as_ref().and_then(origin));
         if client.client_auth == Some(ClientAuth::Tls) {
             origins.append(&mut aliases);
         }

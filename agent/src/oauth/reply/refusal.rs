@@ -240,7 +240,10 @@ impl Refusal {
             }
             Some(Meaning::Busy) => status::failing(now, reply, &reason),
             Some(Meaning::SlowDown) => status::slow_down(now, reply, &reason),
-            None => permanent(refused("the request")).because(asked.perhaps_key()),
+            None => {
+                let hint = asked.set_trust(self.code.as_deref());
+                permanent(hinted(refused("the request"), hint)).because(asked.perhaps_key())
+            }
         }
     }
 }

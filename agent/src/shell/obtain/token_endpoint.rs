@@ -30,7 +30,9 @@ pub(super) async fn ask(mut asking: Asking) -> Result<Answer, Trouble> {
         true => endpoint.of_refreshes(client),
         false => endpoint,
     };
+    let account = impersonation::endpoint(client);
     asking.check(entry.as_ref(), std::slice::from_ref(&endpoint.token_endpoint))?;
+    asking.check(entry.as_ref(), account.as_slice())?;
     let mut sent = entry.as_ref().map(Entry::secrets_to_send).unwrap_or_default();
     let logged_in = entry.as_ref().and_then(|entry| entry.subject.clone());
     // Another than the one of the intent would be sent without a trace on the disk.
@@ -49,7 +51,7 @@ pub(super) async fn ask(mut asking: Asking) -> Result<Answer, Trouble> {
     let reply = speaker.send(&endpoint.token_endpoint, Wants::Tokens, make).await?;
     drop(secrets);
     sent.extend(subject);
-    match impersonation::endpoint(client) {
+    match account {
         Some(account) => impersonate(asking, &endpoint.token_endpoint, &account, reply, sent).await,
         None => {
             let answer = asking.answered(endpoint.token_endpoint, reply, sent);

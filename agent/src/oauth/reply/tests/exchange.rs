@@ -55,6 +55,41 @@ fn a_role_that_may_not_be_assumed_is_refused_for_good() {
         "the provider refused the request (AccessDenied: \
          \"Not authorized to perform sts:AssumeRoleWithWebIdentity\")"
     );
+    assert!(trouble.failure.hint.unwrap().contains("trust policy"));
+}
+
+#[test]
+fn who_may_not_act_as_an_account_is_told_so_and_not_that_the_exchange_failed() {
+    let grant = exchange(Some("ci@p.iam.gserviceaccount.com"));
+    let denied =
+        r#"{"error":{"code":403,"message":"Permission denied","status":"PERMISSION_DENIED"}}"#;
+    let argument = r#"{"error":{"code":400,"message":"lifetime","status":"INVALID_ARGUMENT"}}"#;
+    for (status, body, class, said, hint) in [
+        (
+            403,
+            denied,
+            Class::Permanent,
+            "PERMISSION_DENIED: \"Permission denied\"",
+            "workloadIdentityUser",
+        ),
+        (401, "", Class::Permanent, "HTTP 401", "workloadIdentityUser"),
+        (404, "{}", Class::Permanent, "HTTP 404", "workloadIdentityUser"),
+        (400, argument, Class::Permanent, "INVALID_ARGUMENT", "tokctl show"),
+        (503, "{}", Class::Retry, "HTTP 503", ""),
+        (302, "", Class::Permanent, "redirect", ""),
+    ] {
+        let Outcome::Failed(trouble) = by(&grant, &plain(), &reply(status, body)) else {
+            panic!("{body}")
+        };
+        let Failure { message, hint: told, .. } = trouble.failure;
+        assert!(message.starts_with("acting as ci@p.iam.gserviceaccount.com: "), "{message}");
+        assert!(message.contains(said), "{message}");
+        assert!(told.unwrap_or_default().contains(hint), "{message}");
+        assert_eq!((trouble.class, trouble.cause), (class, Cause::Other), "{message}");
+        let first = classify_for(Purpose::Intermediate, &grant, &plain(), &reply(status, body));
+        let Outcome::Failed(trouble) = first else { panic!("{body}") };
+        assert!(!trouble.failure.message.contains("acting as"), "{}", trouble.failure.message);
+    }
 }
 
 #[test]
