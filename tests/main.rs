@@ -6,6 +6,7 @@ mod e2e {
     mod add;
     mod age;
     mod api_key;
+    mod authlib;
     mod aws_web_identity;
     mod browser;
     mod client_auth;

@@ -4,6 +4,7 @@
 //! here reaches an agent that it did not start.
 
 pub mod api;
+pub mod authlib;
 pub mod bin;
 pub mod browser;
 pub mod ca;
