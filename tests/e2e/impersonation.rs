@@ -91,24 +91,19 @@ fn each_step_is_refused_in_words_of_its_own() {
             json!({ "code": 400, "message": "bad: federated", "status": "INVALID_ARGUMENT" });
         Reply::json(400, &json!({ "error": error }))
     };
-    let steps: [(fn() -> Reply, fn() -> Reply, i32, &[&str], &str); 3] = [
-        (refused_by_sts, exchanged, 5, &["refused the subject token", "audience"], "acting as"),
-        (
-            exchanged,
-            refused_by_iam,
-            6,
-            &["acting as", "PERMISSION_DENIED", "workloadIdentityUser"],
-            "set-secret",
-        ),
-        (exchanged, mentions_token, 6, &["acting as", "INVALID_ARGUMENT"], "federated"),
-    ];
-    for (sts, iam, exit, said, not) in steps {
-        let (home, job) = (Home::new().init_bare(), GithubJob::start());
-        let google = google(sts, iam);
-        add(&home, &google, &google.url(ACCOUNT)).run().ok();
-        let output = job.run(home.tokctl(["get", "gcp"])).run().fails(exit, said);
-        assert!(!output.stderr.contains(not), "{output:?}");
-    }
+    refused(refused_by_sts, exchanged, 5, &["refused the subject token", "audience"], "acting as");
+    let denied = &["acting as", "PERMISSION_DENIED", "workloadIdentityUser"];
+    refused(exchanged, refused_by_iam, 6, denied, "set-secret");
+    refused(exchanged, mentions_token, 6, &["acting as", "INVALID_ARGUMENT"], "federated");
+}
+
+/// Gets a token of a Google that answers like this.
+fn refused(sts: fn() -> Reply, iam: fn() -> Reply, exit: i32, said: &[&str], not: &str) {
+    let (home, job) = (Home::new().init_bare(), GithubJob::start());
+    let google = google(sts, iam);
+    add(&home, &google, &google.url(ACCOUNT)).run().ok();
+    let output = job.run(home.tokctl(["get", "gcp"])).run().fails(exit, said);
+    assert!(!output.stderr.contains(not), "{output:?}");
 }
 
 #[test]

@@ -1,11 +1,14 @@
 //! Somebody else's token for one of a provider: where it is read, what is sent, and what is said when there is none.
 
+use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
+use std::os::unix::fs::symlink;
+use std::path::Path;
 use std::thread::JoinHandle;
 
 use tokctl_tests::provider::Answer;
-use tokctl_tests::{Home, Provider, Run};
+use tokctl_tests::{Home, Provider, Run, eventually};
 
 const TOKEN: &str = r#"{"access_token":"exchanged","token_type":"Bearer","expires_in":600,
     "issued_token_type":"urn:ietf:params:oauth:token-type:access_token"}"#;
@@ -143,13 +146,48 @@ fn a_file_is_read_when_a_token_is_wanted_and_not_before() {
     let (home, provider) = (Home::new().init_bare(), provider());
     let path = home.secret_file("projected", "first");
     add(&home, "pod", &provider, &format!("file:{}", path.display()));
-    std::fs::write(&path, "second\n").unwrap();
+    fs::write(&path, "second\n").unwrap();
     assert_eq!(home.get("pod"), "exchanged");
-    std::fs::remove_file(&path).unwrap();
+    fs::remove_file(&path).unwrap();
     home.tokctl(["get", "pod", "--scope", "other"])
         .run()
         .fails(5, &["cannot read the token in", "projected"]);
     assert_eq!(subjects(&provider), ["second"]);
+}
+
+/// As the kubelet does: what is named leads through a link to a directory, and that link is replaced.
+fn project(volume: &Path, version: &str, token: &str) {
+    fs::create_dir(volume.join(version)).unwrap();
+    fs::write(volume.join(version).join("token"), token).unwrap();
+    symlink(version, volume.join("..data_tmp")).unwrap();
+    fs::rename(volume.join("..data_tmp"), volume.join("..data")).unwrap();
+}
+
+#[test]
+fn a_projected_token_that_is_replaced_is_tried_before_the_wait_is_over() {
+    let (home, provider) = (Home::new().init_bare(), Provider::start());
+    let volume = home.root().join("files");
+    project(&volume, "..1", "stale");
+    symlink("..data/token", volume.join("token")).unwrap();
+    add(&home, "pod", &provider, &format!("file:{}", volume.join("token").display()));
+    let unchanged = home.secret_file("unchanged", "unchanged");
+    add(&home, "other", &provider, &format!("file:{}", unchanged.display()));
+    // What nobody documents is the provider's last word: for a while nobody asks again.
+    provider.answer(Answer::json(400, r#"{"error":"access_denied"}"#));
+    for profile in ["other", "pod"] {
+        home.tokctl(["get", profile]).run().fails(6, &["access_denied"]);
+    }
+    assert_eq!(subjects(&provider), ["unchanged", "stale"]);
+    provider.answer(Answer::json(200, TOKEN));
+    project(&volume, "..2", "fresh");
+    let token = eventually("the new token is exchanged", || {
+        let output = home.tokctl(["get", "pod"]).run();
+        (output.code == 0).then(|| output.ok())
+    });
+    assert_eq!(token, "exchanged");
+    // The other one was refused earlier, and its wait is not over.
+    home.tokctl(["get", "other"]).run().fails(6, &["access_denied"]);
+    assert_eq!(subjects(&provider), ["unchanged", "stale", "fresh"]);
 }
 
 #[test]

@@ -3,14 +3,16 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use tokctl_proto::{ProfileName, TokenKey};
+use tokctl_proto::{Kind, ProfileName, TokenKey};
 
+use crate::backoff;
 use crate::core::Core;
 use crate::effect::{Effect, Reply};
 use crate::event::Changed;
 use crate::flight::Worth;
 use crate::key::{Key, Saving};
 use crate::lane::{LaneId, is_plain};
+use crate::outcome::Cause;
 use crate::profile::{Lanes, Profile, Source};
 use crate::waiters::Wants;
 
@@ -190,6 +192,37 @@ impl Core {
             self.touch(&id);
         }
         self.subject_recovered(name);
+    }
+
+    /// What the subject before was refused for says nothing about this one. What the provider said of itself stands:
+    /// it is down, or slows everybody down.
+    pub(crate) fn subject_changed(&mut self, name: &ProfileName) {
+        // Whoever writes again and again does not have the provider asked at each stroke.
+        let soonest = self.now.boot.plus(backoff::DELAY_MIN);
+        for id in self.lanes_of(name) {
+            let Some(lane) = self.lanes.get_mut(&id) else { continue };
+            lane.is_outdated = lane.in_flight.is_some();
+            let is_about_it = lane.trouble.as_ref().is_some_and(|trouble| {
+                matches!(trouble.cause, Cause::Other | Cause::InvalidClient)
+                    && trouble.failure.kind != Kind::RateLimited
+                    && trouble.retry_after.is_none()
+                    && !trouble.may_have_spent()
+            });
+            if is_about_it {
+                lane.trouble = None;
+                lane.not_before = lane.not_before.min(soonest);
+                self.touch(&id);
+            }
+        }
+        for key in self.keys_of(name) {
+            if let Some(state) = self.keys.get_mut(&key)
+                && state.refused.take().is_some()
+            {
+                self.touch_key(&key);
+            }
+        }
+        self.subject_recovered(name);
+        self.write_schedule_soon();
     }
 
     /// Takes a profile that is gone out of the queues.

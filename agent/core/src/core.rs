@@ -183,6 +183,7 @@ impl Core {
             Event::Saved { save, result } => self.saved(save, result),
             Event::Buried { attempt, result } => self.buried(attempt, result),
             Event::Changed(changed) => self.changed(changed),
+            Event::SubjectChanged { profile } => self.subject_changed(&profile),
             Event::Login { profile, state } => self.login(&profile, state),
             Event::Stop => self.stop(),
         }

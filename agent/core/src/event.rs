@@ -104,6 +104,10 @@ pub enum Event {
 
     /// Configuration or vault are not what they were.
     Changed(Changed),
+    /// What this profile presents is another token than it was, by itself: somebody keeps it fresh.
+    SubjectChanged {
+        profile: ProfileName,
+    },
     /// A login of this profile, which is no business of the core's, has begun or ended. What it brought is in the
     /// entry: `Changed` says so before it ends.
     Login {

@@ -55,6 +55,8 @@ pub(crate) struct Lane {
     pub(crate) trouble: Option<Box<Trouble>>,
     /// In a row.
     pub(crate) failures: u32,
+    /// The subject has become another since the request in flight was begun.
+    pub(crate) is_outdated: bool,
     /// What the vault did not take. Until it does, nothing more is asked for: the next rotation would leave
     /// the disk two behind.
     pub(crate) unsaved: Option<Box<Unsaved>>,
@@ -105,5 +107,6 @@ impl Lane {
         self.not_before = BootMs::default();
         self.trouble = None;
         self.failures = 0;
+        self.is_outdated = false;
     }
 }

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,6 +28,7 @@ use super::reply::ReplyTo;
 use super::revoke::work_off::{Tried, Waiting};
 use super::serve::stopping;
 use super::stored::Loaded;
+use super::subject_files::SubjectFiles;
 use crate::clock;
 use crate::config::Profile;
 use crate::vault::EntryId;
@@ -102,6 +104,8 @@ pub enum Input {
     },
     /// Something happened to config.toml.
     ConfigTouched,
+    /// Something else stands in the file of a subject.
+    SubjectChanged(PathBuf),
     /// SIGHUP.
     Reload,
     /// SIGTERM.
@@ -194,6 +198,7 @@ pub struct Driver {
     inbox: UnboundedReceiver<Input>,
     performer: Performer,
     logins: Logins,
+    subject_files: SubjectFiles,
     facts: Facts,
     live: Live,
     /// Why the file's configuration is not the one in use.
@@ -226,6 +231,7 @@ impl Driver {
         Self {
             core: Core::new(seed),
             inbox: receiver,
+            subject_files: SubjectFiles::new(sender.clone()),
             performer: Performer::new(means, sender, prompt),
             logins: Logins::default(),
             facts,
@@ -243,6 +249,7 @@ impl Driver {
     pub async fn run(&mut self, start: Start) -> io::Result<()> {
         let mut nap = Nap::new()?;
         let mut now = clock::now();
+        self.subject_files.follow(&self.live);
         self.handle(now, Event::Start(start));
         let mut signals = 0;
         while signals == 0 && !self.performer.stopping && self.performer.purging.is_none() {
@@ -348,6 +355,11 @@ impl Driver {
             }
             Input::Reread { result, then } => self.reread(now, result, then),
             Input::ConfigTouched => self.config_due = Some(now.boot.plus(CONFIG_SETTLES_IN)),
+            Input::SubjectChanged(path) => {
+                for profile in self.subject_files.changed(&self.live, &path) {
+                    self.handle(now, Event::SubjectChanged { profile });
+                }
+            }
             Input::Reload => {
                 self.facts.desk.check.notify_one();
                 self.performer.reread(self.live.fingerprint.clone(), Then::Nothing);
@@ -426,6 +438,7 @@ impl Driver {
         }
         let profiles = live.profiles();
         self.live = live;
+        self.subject_files.follow(&self.live);
         self.config_problem = None;
         self.end_outdated_logins(now);
         Some(profiles)

@@ -31,4 +31,5 @@ pub mod serve;
 pub mod socket;
 mod speaker;
 pub mod stored;
+mod subject_files;
 pub mod worker;

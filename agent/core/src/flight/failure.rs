@@ -139,6 +139,10 @@ impl Core {
                 false => self.lane_failed(&lane, trouble),
             }
         }
+        // It was refused for what is there no more.
+        if self.lanes.get_mut(&lane).is_some_and(|lane| std::mem::take(&mut lane.is_outdated)) {
+            self.subject_changed(&profile);
+        }
         self.land(attempt);
         if is_stale {
             self.resume(&profile);

@@ -1,7 +1,10 @@
 //! Tokens that are had for somebody else's.
 
+use std::time::Duration;
+
 use tokctl_core::{
-    Changed, Contents, Effect, Event, Keep, Policy, Profile, Reply, RequestId, Source, Subject,
+    Cause, Changed, Contents, Effect, Event, Get, Keep, Policy, Profile, Reply, RequestId, Source,
+    Subject, Trouble,
 };
 use tokctl_proto::{Failure, Kind, Secret};
 
@@ -368,7 +371,7 @@ fn whoever_waits_for_another_key_of_the_lane_is_asked_when_all_of_the_first_have
     presents(&mut story, "base", Some(Box::new(Subject::Caller)));
     read(&mut story, "acme");
     read(&mut story, "base");
-    let short = |request, of| tokctl_core::Get { timeout: seconds(1), ..get(request, of) };
+    let short = |request, of| Get { timeout: seconds(1), ..get(request, of) };
     assert_eq!(story.get(short(1, "acme")), ["ask 1 for the subject of base"]);
     assert_eq!(story.get(short(2, "base")), none());
     assert_eq!(story.get(get(3, "base:read")), none());
@@ -438,4 +441,93 @@ fn a_restart_knows_nothing_of_a_subject_that_failed() {
     story.jump(seconds(60));
     assert_eq!(story.loaded("acme", &[]), ["load base"]);
     assert_eq!(story.loaded("base", &[]), ["send 2 base"]);
+}
+
+/// `acme` presents what stands in a file: its shell reads that, and a failure of it is one of the exchange.
+fn projected() -> Teller {
+    Teller::open(&[("acme", PER_KEY)])
+}
+
+fn subject_changes(story: &mut Teller) -> Vec<String> {
+    story.tell(Event::SubjectChanged { profile: name("acme") })
+}
+
+fn stale() -> Trouble {
+    retry(Kind::SubjectRequired)
+}
+
+#[test]
+fn another_subject_ends_the_wait_for_the_next_attempt() {
+    for trouble in [stale(), refused(), invalid_client()] {
+        let mut story = projected();
+        for number in 1..=6 {
+            story.get(get(number, "acme"));
+            let number = usize::try_from(number).unwrap();
+            assert_eq!(story.sent(), number);
+            story.fails(number, trouble.clone());
+            story.leaves(number as u64);
+            story.jump(seconds(300));
+        }
+        story.get(get(7, "acme"));
+        story.fails(7, trouble);
+        story.leaves(7);
+        assert_eq!(subject_changes(&mut story), none());
+        assert_eq!(story.get(get(8, "acme")), none());
+        assert_eq!(story.until_sent(seconds(300)), Some(seconds(1)));
+        assert_eq!(story.answers(8, "a", Some(3600)), ["8: a", "save a"]);
+    }
+}
+
+#[test]
+fn another_subject_says_nothing_of_a_provider_that_is_down_or_busy() {
+    let mut busy = retry(Kind::RateLimited);
+    busy.retry_after = Some(seconds(60));
+    let mut down = retry(Kind::ProviderFailed).because(Cause::Provider);
+    down.retry_after = Some(seconds(60));
+    for trouble in [busy, down] {
+        let mut story = projected();
+        story.get(get(1, "acme"));
+        story.fails(1, trouble);
+        story.leaves(1);
+        subject_changes(&mut story);
+        let patient = Get { timeout: seconds(300), ..get(2, "acme") };
+        assert_eq!(story.get(patient), none());
+        assert!(story.until_sent(seconds(300)).expect("an attempt") >= seconds(60));
+    }
+}
+
+#[test]
+fn a_subject_that_changes_while_the_one_before_is_judged_is_tried_too() {
+    let mut story = projected();
+    story.get(get(1, "acme"));
+    for number in 1..=3 {
+        story.fails(number, stale());
+        story.get(get(10 + number as u64, "acme"));
+        story.until_sent(seconds(300)).expect("another attempt");
+    }
+    subject_changes(&mut story);
+    story.fails(4, stale());
+    story.get(get(2, "acme"));
+    assert_eq!(story.until_sent(seconds(300)), Some(seconds(1)));
+    // Once: what is refused then was the new one.
+    story.fails(5, stale());
+    story.get(get(3, "acme"));
+    assert!(story.until_sent(seconds(300)).expect("another attempt") > seconds(1));
+}
+
+#[test]
+fn whoever_writes_again_and_again_does_not_set_the_pace() {
+    let mut story = projected();
+    story.get(get(1, "acme"));
+    let mut sent = 1;
+    for _ in 0..20 {
+        story.get(get(100 + sent as u64, "acme"));
+        if story.sent() > sent {
+            sent += 1;
+        }
+        story.fails(sent, stale());
+        subject_changes(&mut story);
+        story.pass(Duration::from_millis(100));
+    }
+    assert!(story.sent() <= 4, "{} in two seconds", story.sent());
 }
