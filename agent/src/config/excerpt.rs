@@ -12,14 +12,17 @@ use tokctl_proto::setting::is_login;
 use toml_edit::{Array, DocumentMut, InlineTable, Item, Table, Value};
 use url::Url;
 
-use super::{Body, Client, ClientAuth, Jwt, KeyEncoding, Network, Provider};
+use super::{Body, Client, ClientAuth, Jwt, KeyEncoding, Network, Provider, Subject};
 
 /// The excerpt of the settings of a client that has this grant; `None` where its proof comes from elsewhere at the
 /// time, which no settings of its own can bring back.
 pub fn excerpt(name: &ProfileName, grant: &str, client: &Client) -> Option<String> {
-    let auth = match client.client_auth {
-        Some(ClientAuth::Federated) => return None,
-        auth => auth.map(client_auth),
+    let subject = match (client.client_auth, &client.subject) {
+        (Some(ClientAuth::Federated), Some(Subject::File(path))) => {
+            Some(format!("file:{}", path.to_str()?))
+        }
+        (Some(ClientAuth::Federated), _) => return None,
+        _ => None,
     };
     let mut lines = Lines::default();
     lines.text("grant", stand_in(grant, client));
@@ -34,7 +37,8 @@ pub fn excerpt(name: &ProfileName, grant: &str, client: &Client) -> Option<Strin
     }
     lines.endpoint("revocation_endpoint", endpoints.revocation.as_ref());
     lines.optional("client_id", Some(&*client.client_id).filter(|id| !id.is_empty()));
-    lines.optional("client_auth", auth);
+    lines.optional("client_auth", client.client_auth.map(client_auth));
+    lines.optional("subject", subject.as_deref());
     if client.body == Body::Json {
         lines.text("body", "json");
     }
@@ -226,5 +230,12 @@ mod tests {
              client_auth = \"federated\"\n"
         ));
         assert_eq!(excerpt(&name(), grant, &client), None);
+        // What stands in a file is there later too.
+        let (grant, client) = read(&format!(
+            "[profiles.\"acme.eu\"]\ngrant = \"client_credentials\"\n{WHO}\
+             subject = \"file:/token\"\nclient_auth = \"federated\"\n"
+        ));
+        let (_, after) = read(&excerpt(&name(), grant, &client).unwrap());
+        assert_eq!((after.client_auth, after.subject), (client.client_auth, client.subject));
     }
 }

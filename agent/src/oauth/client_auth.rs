@@ -19,6 +19,7 @@ use crate::config::{Client, ClientAuth};
 use crate::oauth::certificate::TLS_CERTIFICATE;
 use crate::oauth::form::Parameters;
 use crate::oauth::grant::{Endpoint, Held};
+use crate::oauth::subject;
 
 /// The name of the client's secret in an entry.
 pub const CLIENT_SECRET: &str = "client_secret";
@@ -87,7 +88,8 @@ pub fn prove(
             assertion::present(parameters, assertion::of_secret(identity, held, secret)?);
         }
         ClientAuth::Federated => {
-            let subject = held.subject.ok_or_else(|| no_subject(profile))?;
+            let subject =
+                held.subject.ok_or_else(|| subject::required(profile, client.subject.as_ref()))?;
             assertion::present(parameters, subject.clone());
         }
         ClientAuth::Tls => drop(stored(TLS_CERTIFICATE)?),
@@ -108,15 +110,6 @@ fn stored<'a>(
 ) -> Result<&'a Secret, Failure> {
     let secret = secrets.get(name).filter(|secret| !secret.is_empty());
     secret.ok_or_else(|| secret_required(profile, grant, name))
-}
-
-fn no_subject(profile: &ProfileName) -> Failure {
-    Failure::new(
-        Kind::SubjectRequired,
-        "client_auth = \"federated\" presents a subject token, and there is none",
-    )
-    .of(profile)
-    .hint(format!("run `tokctl set {profile} subject=\u{2026}`"))
 }
 
 /// What an entry must hold to prove its client this way, as far as that is stored; else what is stored most often.

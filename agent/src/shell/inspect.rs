@@ -97,10 +97,10 @@ async fn ask(
     else {
         return Ok(None);
     };
-    let Place { url, endpoint } = &place;
+    let Place { url, endpoint, .. } = &place;
     let make = |held: Held<'_>| introspection::request(&warrant.asker(endpoint, held), url, token);
-    let reply = warrant.speaker(means, endpoint).send(url, Wants::SomethingElse, make).await?;
-    let (now, sent) = (clock::now().wall, warrant.sent(token));
+    let reply = warrant.speaker(means, &place).send(url, Wants::SomethingElse, make).await?;
+    let (now, sent) = (clock::now().wall, warrant.sent(&place, token));
     let asker = warrant.asker(endpoint, warrant.held(now));
     introspection::read(now, &asker, url, &reply, &sent).map(Some)
 }

@@ -28,7 +28,7 @@ mod command;
 mod github_app;
 mod self_signed;
 mod steps;
-mod subject;
+pub(super) mod subject;
 mod token_endpoint;
 
 pub use answer::Answer;

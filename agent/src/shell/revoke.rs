@@ -11,7 +11,7 @@ use tokctl_core::{Class, Trouble};
 use tokctl_proto::{Failure, Kind, ProfileName, Secret, WallMs};
 use url::Url;
 
-use super::obtain::Means;
+use super::obtain::{Means, subject};
 use super::speaker::{Speaker, Wants};
 use super::{pin, provider};
 use crate::clock;
@@ -78,6 +78,8 @@ pub(super) struct Place {
     pub(super) url: Url,
     /// The token endpoint.
     pub(super) endpoint: Endpoint,
+    /// Somebody else's token that proves the client.
+    pub(super) subject: Option<Secret>,
 }
 
 /// Which of a provider's endpoints is meant.
@@ -95,7 +97,9 @@ pub(super) async fn revoke(
         ..Outcome::default()
     };
     let place = match place(means, warrant, |endpoints| endpoints.revocation.as_ref()).await {
-        Ok(Some(_)) if warrant.client.client_auth == Some(ClientAuth::Federated) => {
+        Ok(Some(Place { subject: None, .. }))
+            if warrant.client.client_auth == Some(ClientAuth::Federated) =>
+        {
             return Ok(all_left(doomed, Left::Unproved));
         }
         Ok(Some(place)) => place,
@@ -144,13 +148,13 @@ fn put_off(outcome: Outcome, later: Vec<Doomed>, trouble: Trouble) -> Result<Out
 }
 
 async fn ask(means: &Means, warrant: &Warrant, place: &Place, token: &Doomed) -> Revocation {
-    let Place { url, endpoint } = place;
+    let Place { url, endpoint, .. } = place;
     let make = |held: Held<'_>| {
         revocation::request(&warrant.asker(endpoint, held), url, token.kind, &token.token)
     };
-    match warrant.speaker(means, endpoint).send(url, Wants::SomethingElse, make).await {
+    match warrant.speaker(means, place).send(url, Wants::SomethingElse, make).await {
         Ok(reply) => {
-            let (now, sent) = (clock::now().wall, warrant.sent(&token.token));
+            let (now, sent) = (clock::now().wall, warrant.sent(place, &token.token));
             let asker = warrant.asker(endpoint, warrant.held(now));
             revocation::judge(now, &asker, url, token.kind, &reply, &sent)
         }
@@ -178,7 +182,8 @@ pub(super) async fn place(
     let found = provider::find(means, name, client, Holds::of(grant, secrets)).await?;
     let Some(url) = which(&found.endpoints).cloned() else { return Ok(None) };
     warrant.check(&url)?;
-    Ok(Some(Place { url, endpoint: found.endpoint }))
+    let subject = subject::at_hand(name, client).await?;
+    Ok(Some(Place { url, endpoint: found.endpoint, subject }))
 }
 
 impl Warrant {
@@ -201,21 +206,21 @@ impl Warrant {
         Held { secrets: &self.secrets, subject: None, now, unique: [0; 16] }
     }
 
-    pub(super) fn speaker<'a>(&'a self, means: &'a Means, endpoint: &Endpoint) -> Speaker<'a> {
+    pub(super) fn speaker<'a>(&'a self, means: &'a Means, place: &'a Place) -> Speaker<'a> {
         let Self { name, grant, client, secrets, .. } = self;
         Speaker {
             http: &means.http,
             profile: name,
             grant,
             client,
-            auth: endpoint.auth,
+            auth: place.endpoint.auth,
             secrets,
-            subject: None,
+            subject: place.subject.as_ref(),
         }
     }
 
     /// All that a request may hold.
-    pub(super) fn sent(&self, token: &Secret) -> Vec<Secret> {
-        self.secrets.values().chain([token]).cloned().collect()
+    pub(super) fn sent(&self, place: &Place, token: &Secret) -> Vec<Secret> {
+        self.secrets.values().chain([token]).chain(&place.subject).cloned().collect()
     }
 }

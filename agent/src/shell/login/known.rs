@@ -12,14 +12,14 @@ use url::Url;
 
 use super::Wish;
 use crate::clock;
-use crate::config::{Client, Endpoints, Profile, Provider};
+use crate::config::{Client, ClientAuth, Endpoints, Profile, Provider, Subject};
 use crate::oauth::client_auth::Holds;
 use crate::oauth::grant::{Held, unfit_key};
 use crate::oauth::jose::PrivateKey;
 use crate::oauth::jose::dpop::DPOP_KEY;
 use crate::oauth::reply::{self, Asked, Purpose};
 use crate::oauth::{Endpoint, HttpReply, HttpRequest, Metadata};
-use crate::shell::obtain::{Answer, Means};
+use crate::shell::obtain::{Answer, Means, subject};
 use crate::shell::provider::{self, Found};
 use crate::shell::speaker::{Speaker, Wants};
 use crate::shell::{bound_key, pin};
@@ -51,6 +51,7 @@ impl Known {
     ) -> Result<Self, Failure> {
         let (name, client) = (&profile.name, client_of(&profile)?);
         let failure = |trouble: Trouble| trouble.failure;
+        refuse_unproved(name, client)?;
         bound_key::ensure(&means, &profile).await.map_err(failure)?;
         let held = entry(&means, name).await.map_err(failure)?.map(|entry| entry.secrets);
         let held = held.unwrap_or_default();
@@ -98,7 +99,8 @@ impl Known {
         if let Some(entry) = entry.as_ref().filter(|entry| pin::sends_secrets(entry)) {
             pin::check(name, entry, &client.network, to)?;
         }
-        let sent = entry.as_ref().map(|entry| entry.secrets_to_send()).unwrap_or_default();
+        let mut sent = entry.as_ref().map(|entry| entry.secrets_to_send()).unwrap_or_default();
+        let subject = subject::at_hand(name, client).await?;
         let secrets = entry.map(|entry| entry.secrets).unwrap_or_default();
         let speaker = Speaker {
             http: &self.means.http,
@@ -107,9 +109,10 @@ impl Known {
             client,
             auth: self.endpoint.auth,
             secrets: &secrets,
-            subject: None,
+            subject: subject.as_ref(),
         };
         let reply = speaker.send(to, wants, make).await?;
+        sent.extend(subject);
         Ok(Replied { reply, sent })
     }
 
@@ -173,6 +176,22 @@ fn thumbprint(
     let key = PrivateKey::asymmetric(key)
         .map_err(|error| unfit_key(&profile.name, profile.grant.name(), DPOP_KEY, &error))?;
     Ok(key.public().map(|public| public.thumbprint()))
+}
+
+/// A client that somebody has to bring a token for cannot prove itself at the end of a login, and a person would have
+/// agreed for nothing.
+fn refuse_unproved(name: &ProfileName, client: &Client) -> Result<(), Failure> {
+    match (client.client_auth, &client.subject) {
+        (Some(ClientAuth::Federated), Some(Subject::File(_))) => Ok(()),
+        (Some(ClientAuth::Federated), _) => {
+            let message = "the client proves itself by a token that a login cannot bring";
+            let failure = Failure::new(Kind::ConfigInvalid, message).of(name);
+            Err(failure.hint(format!(
+                "run `tokctl set {name} subject=file:PATH`, or give it another `client_auth`"
+            )))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn client_of(profile: &Profile) -> Result<&Client, Failure> {

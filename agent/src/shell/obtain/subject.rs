@@ -11,7 +11,7 @@ use tokio::io::AsyncReadExt;
 use zeroize::Zeroizing;
 
 use super::Asking;
-use crate::config::Subject;
+use crate::config::{Client, ClientAuth, Subject};
 use crate::oauth::subject::{self, SUBJECT_BYTES_MAX};
 
 /// The token to present for this profile, if it presents one.
@@ -28,6 +28,19 @@ pub(super) async fn take(asking: &mut Asking) -> Result<Option<Secret>, Trouble>
         Subject::Gitlab | Subject::Env(_) | Subject::Profile(_) => {
             brought.map(Some).ok_or_else(|| missing(name, whose))
         }
+    }
+}
+
+/// What proves a client at this moment, outside an exchange, where nobody has to be asked for it.
+pub(in crate::shell) async fn at_hand(
+    name: &ProfileName,
+    client: &Client,
+) -> Result<Option<Secret>, Trouble> {
+    match (client.client_auth, &client.subject) {
+        (Some(ClientAuth::Federated), Some(Subject::File(path))) => {
+            read(name, path).await.map(Some)
+        }
+        _ => Ok(None),
     }
 }
 
