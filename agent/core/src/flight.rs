@@ -310,7 +310,9 @@ impl Core {
         if flight.on_road {
             self.traffic.leave(&flight.origin);
         }
-        if let Some(lane) = self.lanes.get_mut(&flight.lane) {
+        // Whoever was told of its end may have begun the next already.
+        let lane = self.lanes.get_mut(&flight.lane);
+        if let Some(lane) = lane.filter(|lane| lane.in_flight == Some(attempt)) {
             lane.in_flight = None;
         }
         if flight.is_rotation() && matches!(flight.worth, Worth::Token | Worth::Refresh) {

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use tokctl_core::{
-    Cause, Changed, Contents, Effect, Event, Get, Keep, Policy, Profile, Reply, RequestId, Source,
-    Subject, Trouble,
+    Cause, Changed, Contents, Effect, Event, Get, Keep, Policy, Profile, Reached, Reply, RequestId,
+    Source, Subject, Trouble,
 };
 use tokctl_proto::{Failure, Kind, Secret};
 
@@ -530,4 +530,18 @@ fn whoever_writes_again_and_again_does_not_set_the_pace() {
         story.pass(Duration::from_millis(100));
     }
     assert!(story.sent() <= 4, "{} in two seconds", story.sent());
+}
+
+#[test]
+fn a_refresh_token_that_the_next_member_stands_on_is_presented_once() {
+    let search = pool(&["acme", "omega"], None);
+    let mut story = Teller::open(&[("acme", SHARED), ("omega", PER_KEY), ("search", search)]);
+    presents(&mut story, "omega", of("acme"));
+    read(&mut story, "omega");
+    assert_eq!(story.get(get(1, "search:read")), ["send 1 acme scope=read"]);
+    // Whoever waits goes on to the member that takes the token of this very lane.
+    let refused = refused().because(Cause::Key).reached(Reached::Answered(400));
+    assert_eq!(story.fails(1, refused), ["withdraw to 0", "send 2 acme"]);
+    story.answers(2, "a", Some(3600));
+    assert_eq!(story.sent(), 3);
 }
