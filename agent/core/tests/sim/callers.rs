@@ -46,6 +46,11 @@ impl Callers {
         self.waiting.values().filter_map(|waiting| waiting.key.as_ref())
     }
 
+    /// Whether somebody waits since then or before who may have been given a member of a pool that was edited since.
+    pub(super) fn is_promised(&self, edited_at: BootMs) -> bool {
+        self.waiting.values().any(|waiting| waiting.asked_at <= edited_at)
+    }
+
     pub(super) fn is_waiting(&self, request: RequestId) -> bool {
         self.waiting.contains_key(&request)
     }

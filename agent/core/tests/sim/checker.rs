@@ -93,6 +93,8 @@ impl Checker {
                 }
                 self.flights.insists(report.request, profiles);
             }
+            // It may be tried again, and what is under way be refused for nothing.
+            Event::SubjectChanged { profile } => self.flights.forgive(profile),
             Event::Gone { request } => self.flights.told(*request),
             Event::Unlocked(Ok(())) => {
                 self.has_keys = true;
@@ -297,7 +299,7 @@ impl Checker {
             Effect::AskSubject { request, profile } => {
                 let profiles = &self.profiles;
                 let waits = self.callers.get(*request).expect("somebody who waits");
-                self.subjects.asked(profiles, *request, waits, profile);
+                self.subjects.asked(profiles, self.uses.edited_at, (*request, waits), profile);
             }
             Effect::Send { attempt, key, credential, subject } => {
                 self.needs_keys("read for a request");
@@ -377,7 +379,8 @@ impl Checker {
         let profile = self.profiles.get(&key.profile).expect("a request for a profile that is not");
         assert!(matches!(profile.source, Source::Provider(_)), "there is nobody to ask for {key}");
         assert!(!self.callers.is_held(&key.profile), "{key} is asked for during a change");
-        let may = self.subjects.may_begin(&self.profiles, &self.callers, key);
+        let may = self.subjects.may_begin(&self.profiles, &self.callers, key)
+            || self.callers.is_promised(self.uses.edited_at);
         assert!(may, "{key} is asked for although nobody is there to bring what it takes");
         self.flights.begins(self.now, attempt, key, profile);
     }

@@ -324,6 +324,10 @@ fn act(world: &mut World, habits: &Habits) {
             let (name, stays) = (any_name(world), world.dice.chance(50));
             world.logout(&name, stays);
         }
+        110..=111 => {
+            let profile = any_name(world);
+            world.step(Event::SubjectChanged { profile });
+        }
         109 => {
             // The provider takes another secret from now on.
             let name = any_name(world);

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use tokctl_core::{Cause, Credential, Event, Outcome, Profile, RequestId, Subject};
-use tokctl_proto::{ProfileName, TokenKey};
+use tokctl_proto::{BootMs, ProfileName, TokenKey};
 
 use super::callers::{Callers, Waiting};
 use super::provider::{FRESH, STALE};
@@ -50,14 +50,16 @@ impl Subjects {
     pub(super) fn asked(
         &mut self,
         profiles: &Profiles,
-        request: RequestId,
-        waits: &Waiting,
+        edited_at: BootMs,
+        (request, waits): (RequestId, &Waiting),
         profile: &ProfileName,
     ) {
         assert!(is_callers(profiles, profile), "{profile} wants nothing of its callers");
         let key = waits.key.as_ref().expect("a request for a token");
+        // Who has been given a member to wait for keeps it when the pool is edited.
+        let is_promised = waits.asked_at <= edited_at;
         assert!(
-            stands_on(profiles, &key.profile, profile),
+            stands_on(profiles, &key.profile, profile) || is_promised,
             "{key} has nothing to do with {profile}"
         );
         // Whoever waits for one member of a pool after the other owes the answers in that order.
