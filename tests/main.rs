@@ -4,6 +4,7 @@
 
 mod e2e {
     mod add;
+    mod address;
     mod age;
     mod api_key;
     mod authlib;

@@ -102,7 +102,7 @@ pub const PROFILE: &[Setting] = &[
     setting(
         "rename",
         Shape::Table,
-        "what this provider calls a parameter: `client_id=client_key`; empty: it is not sent",
+        "what this provider calls a parameter: `client_id=client_key`; `-`: it is not sent",
     ),
     setting(
         "body",

@@ -13,6 +13,9 @@ use url::Url;
 use crate::config::Body;
 use crate::oauth::buffer::Buffer;
 
+/// The name of a parameter that a provider fails over, so that it is left out.
+const NOT_SENT: &str = "-";
+
 /// The parameters of one request, by name.
 #[derive(Debug, Default)]
 pub struct Parameters(BTreeMap<String, Value>);
@@ -51,12 +54,12 @@ impl Parameters {
     }
 
     /// Gives parameters other names: those of `names`, from the standard's to the provider's. All at once, so
-    /// that two of them can change places. One that has no name there is taken out.
+    /// that two of them can change places. One that is called [`NOT_SENT`] is taken out.
     pub fn rename(&mut self, names: &BTreeMap<String, String>) {
         let taken: Vec<_> = names
             .iter()
             .filter_map(|(from, to)| Some((to.clone(), self.0.remove(from)?)))
-            .filter(|(to, _)| !to.is_empty())
+            .filter(|(to, _)| to != NOT_SENT && !to.is_empty())
             .collect();
         self.0.extend(taken);
     }
@@ -202,7 +205,7 @@ mod tests {
         }
         parameters.rename(&names);
         assert_eq!(parameters.encode(Body::Form).expose(), "a=2&b=1&y=3&z=5");
-        parameters.rename(&[("b".to_owned(), String::new())].into());
+        parameters.rename(&[("b".to_owned(), NOT_SENT.to_owned())].into());
         assert_eq!(parameters.encode(Body::Form).expose(), "a=2&y=3&z=5");
     }
 

@@ -201,7 +201,7 @@ fn what_a_provider_fails_over_is_left_out() {
     let played = Played::new(&format!(
         "{}grant = \"authorization_code\"\nauthorization_endpoint = \"https://acme.example/a\"\n\
          client_auth = \"post\"\nredirect_uri = \"http://127.0.0.1/\"\n\
-         rename = {{ code_challenge = \"\", code_challenge_method = \"\", code_verifier = \"\" }}\n",
+         rename = {{ code_challenge = \"-\", code_challenge_method = \"-\", code_verifier = \"-\" }}\n",
         super::AT
     ));
     let (browsed, asked) = (played.browsed_whole(), played.asked_with_code());

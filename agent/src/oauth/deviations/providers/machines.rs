@@ -188,7 +188,7 @@ pub(super) const ROWS: &[Row] = &[
         provider: "ZoomInfo",
         grant: Client,
         settings: "client_auth = \"post\"\nbody = \"json\"\nresponse = { token = \"jwt\" }\n\
-                   rename = { client_id = \"username\", client_secret = \"password\", grant_type = \"\" }",
+                   rename = { client_id = \"username\", client_secret = \"password\", grant_type = \"-\" }",
         asked: r#"{"password":"s3","username":"c1"}"#,
         replies: &[(200, r#"{"jwt":"eyJ0"}"#, "eyJ0 Bearer no end")],
     },

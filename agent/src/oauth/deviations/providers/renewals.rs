@@ -22,7 +22,7 @@ pub(super) const ROWS: &[Row] = &[
     Row {
         provider: "Clover",
         grant: Holder,
-        settings: "client_auth = \"none\"\nbody = \"json\"\nrename = { grant_type = \"\" }\n\
+        settings: "client_auth = \"none\"\nbody = \"json\"\nrename = { grant_type = \"-\" }\n\
                    response = { expires_at = \"access_token_expiration\" }",
         asked: r#"{"client_id":"c1","refresh_token":"r1"}"#,
         replies: &[(
@@ -142,7 +142,7 @@ pub(super) const ROWS: &[Row] = &[
         provider: "Instagram, Threads",
         grant: Holder,
         settings: "client_auth = \"none\"\nbody = \"get\"\ngrant_type = \"ig_refresh_token\"\n\
-                   rename = { refresh_token = \"access_token\", client_id = \"\" }\nresponse = { refresh_token = \"access_token\" }",
+                   rename = { refresh_token = \"access_token\", client_id = \"-\" }\nresponse = { refresh_token = \"access_token\" }",
         asked: "GET ?access_token=r1&grant_type=ig_refresh_token\n",
         replies: &[(
             200,
@@ -164,7 +164,7 @@ pub(super) const ROWS: &[Row] = &[
     Row {
         provider: "Plentymarkets",
         grant: Holder,
-        settings: "client_auth = \"none\"\nrename = { grant_type = \"\", client_id = \"\" }\n\
+        settings: "client_auth = \"none\"\nrename = { grant_type = \"-\", client_id = \"-\" }\n\
                    response = { token = \"accessToken\", token_type = \"tokenType\", expires_in = \"expiresIn\", refresh_token = \"refreshToken\" }",
         asked: "refresh_token=r1",
         replies: &[(
@@ -188,7 +188,7 @@ pub(super) const ROWS: &[Row] = &[
         provider: "Setmore",
         grant: Holder,
         settings: "client_auth = \"none\"\nbody = \"get\"\n\
-                   rename = { refresh_token = \"refreshToken\", grant_type = \"\", client_id = \"\" }\n\
+                   rename = { refresh_token = \"refreshToken\", grant_type = \"-\", client_id = \"-\" }\n\
                    response = { token = \"data.token.access_token\", token_type = \"data.token.token_type\", expires_in = \"data.token.expires_in\" }",
         asked: "GET ?refreshToken=r1\n",
         replies: &[(
