@@ -160,9 +160,21 @@ impl Asked<'_> {
         }
     }
 
+    fn is_federated(&self) -> bool {
+        self.grant.client().is_some_and(|it| it.client_auth == Some(ClientAuth::Federated))
+    }
+
+    /// What a refused client is about. What proved a federated one is gone: the next brings another.
+    fn client_refused(&self) -> Cause {
+        match self.is_federated() {
+            true => Cause::Other,
+            false => Cause::InvalidClient,
+        }
+    }
+
     /// What to type when what was sent as proof is not the one.
     fn set_client_secret(&self) -> Option<String> {
-        if self.grant.client().is_some_and(|it| it.client_auth == Some(ClientAuth::Federated)) {
+        if self.is_federated() {
             let hint = "compare `iss`, `sub` and `aud` of the subject with the federated credential \
                 that the provider has of the client";
             return Some(hint.to_owned());

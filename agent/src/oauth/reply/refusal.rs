@@ -176,7 +176,7 @@ impl Refusal {
         match self.meaning() {
             Some(Meaning::Client) => {
                 permanent(hinted(refused("the client"), asked.set_client_secret()))
-                    .because(Cause::InvalidClient)
+                    .because(asked.client_refused())
             }
             Some(Meaning::Grant) if asked.purpose == Purpose::Refresh => {
                 refresh_token_refused(profile, asked.grant.is_login(), &reason)

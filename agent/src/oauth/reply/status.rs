@@ -105,7 +105,7 @@ pub(super) fn refused(asked: &Asked<'_>, status: u16, fields: Option<&Fields>) -
     let trouble = Trouble::new(Class::Permanent, failure);
     match status {
         // RFC 6749 section 5.2: the status of invalid_client. A 403 is often a firewall's.
-        401 => trouble.because(Cause::InvalidClient),
+        401 => trouble.because(asked.client_refused()),
         _ => trouble,
     }
 }

@@ -43,6 +43,29 @@ fn a_refused_subject_is_asked_for_anew_and_no_secret_is() {
 }
 
 #[test]
+fn what_proved_a_federated_client_is_not_held_against_the_next_proof() {
+    let client = |auth| {
+        Grant::ClientCredentials(Client {
+            client_auth: Some(auth),
+            subject: Some(Subject::Gitlab),
+            ..client()
+        })
+    };
+    for (auth, cause, hint) in [
+        (ClientAuth::Federated, Cause::Other, "federated credential"),
+        (ClientAuth::Post, Cause::InvalidClient, "tokctl set-secret"),
+    ] {
+        for body in [r#"{"error":"invalid_client"}"#, ""] {
+            let Outcome::Failed(trouble) = by(&client(auth), &plain(), &reply(401, body)) else {
+                panic!("a token")
+            };
+            assert_eq!((trouble.class, trouble.cause), (Class::Permanent, cause), "{body}");
+            assert!(trouble.failure.hint.unwrap().contains(hint), "{body}");
+        }
+    }
+}
+
+#[test]
 fn a_role_that_may_not_be_assumed_is_refused_for_good() {
     let body = "<ErrorResponse><Error><Code>AccessDenied</Code>\
         <Message>Not authorized to perform sts:AssumeRoleWithWebIdentity</Message></Error></ErrorResponse>";
