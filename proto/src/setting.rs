@@ -111,6 +111,7 @@ pub const PROFILE: &[Setting] = &[
     ),
     setting("scope_separator", Shape::Text, "what stands between scopes, where it is no space"),
     setting("response", Shape::Table, "where a reply holds what, as in `token=data.token`"),
+    setting("errors", Shape::Table, "what this provider's errors mean, as in `601=slow_down`"),
     setting("assume_ttl", Shape::Duration, "lifetime of a token whose reply names none"),
     setting("alg", Shape::Word(ALGORITHMS), "the algorithm of JWTs that are signed here"),
     setting("kid", Shape::Text, "the key's id in those JWTs"),

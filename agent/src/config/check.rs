@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use tokctl_proto::escape::shown;
 use tokctl_proto::token::{is_scope, is_token};
 
 use super::error::Broken;
@@ -88,6 +89,27 @@ pub(super) fn authorization_parameter_name(name: &str) -> Result<String, Broken>
     match RESERVED_IN_LOGIN.contains(&name) {
         true => Err(Broken::new(format!("must not set `{name}`: tokctl does"))),
         false => parameter_name(name),
+    }
+}
+
+/// What an error can mean: the codes of RFC 6749 section 5.2, RFC 8707, and of those that say "later".
+const ERROR_CODES: &[&str] = &[
+    "invalid_client",
+    "invalid_grant",
+    "invalid_request",
+    "invalid_scope",
+    "invalid_target",
+    "slow_down",
+    "temporarily_unavailable",
+    "unauthorized_client",
+    "unsupported_grant_type",
+];
+
+pub(super) fn error_code(text: &str) -> Result<String, Broken> {
+    match ERROR_CODES.contains(&text) {
+        true => Ok(text.to_owned()),
+        false => Err(Broken::new(format!("cannot mean `{}`", shown(text)))
+            .hint(format!("use one of {}", ERROR_CODES.join(", ")))),
     }
 }
 

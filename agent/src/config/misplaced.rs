@@ -45,6 +45,7 @@ fn grants_with(name: &str) -> Option<&'static [&'static str]> {
         | "headers"
         | "grant_type"
         | "rename"
+        | "errors"
         | "body"
         | "scope_separator"
         | "dpop"

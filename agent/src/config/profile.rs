@@ -307,7 +307,7 @@ impl RedirectUri {
 }
 
 /// Where a provider leaves the standards.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Quirks {
     /// The profile's grant, and what is sent in place of its own name. A login's refreshes are another grant.
     pub grant_type: Option<(String, String)>,
@@ -319,6 +319,25 @@ pub struct Quirks {
     /// `None`: a space (RFC 6749 section 3.3).
     pub scope_separator: Option<String>,
     pub response: ResponseShape,
+    /// From a code of this provider's to the standard one that means the same.
+    pub errors: BTreeMap<String, String>,
+}
+
+/// As that of [`Client`].
+impl fmt::Debug for Quirks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = f.debug_struct("Quirks");
+        text.field("grant_type", &self.grant_type)
+            .field("rename", &self.rename)
+            .field("headers", &self.headers)
+            .field("refresh_params", &self.refresh_params)
+            .field("scope_separator", &self.scope_separator)
+            .field("response", &self.response);
+        if !self.errors.is_empty() {
+            text.field("errors", &self.errors);
+        }
+        text.finish()
+    }
 }
 
 impl Quirks {

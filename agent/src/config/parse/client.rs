@@ -187,6 +187,9 @@ fn quirks(section: &Section<'_>) -> Result<Quirks, ConfigError> {
         refresh_params: parameters(section, "refresh_params", check::parameter_name)?,
         scope_separator: section.checked("scope_separator", check::plain_text)?,
         response: response(section)?,
+        errors: pairs(section, "errors", |code, meaning| {
+            Ok((check::plain_text(code)?, check::error_code(meaning)?))
+        })?,
     })
 }
 

@@ -334,6 +334,7 @@ fn a_rule_that_is_broken_shows_its_line() {
         ("params.password = \"{secret}\"", "`params.password` has a malformed placeholder"),
         ("scope = \"\\u00e4\"", "`scope` holds a scope"),
         ("refresh_ahead = \"91%\"", "`refresh_ahead` must be a share from 1% to 90%, or a dur"),
+        ("errors.601 = \"busy\"", "`errors.601` cannot mean `busy`"),
         ("keep = \"sometimes\"", "`keep` cannot be `sometimes`"),
         ("params.refresh_token = \"r\"", "`params` must not set `refresh_token`: tokctl does"),
     ] {

@@ -16,6 +16,8 @@ use crate::oauth::reply::{Asked, Purpose, redact, status};
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Refusal {
     code: Option<String>,
+    /// Beside a code that is text.
+    number: Option<String>,
     description: Option<String>,
 }
 
@@ -94,15 +96,18 @@ fn in_error(fields: &Fields) -> Option<Refusal> {
     match fields.get("error")? {
         Value::String(code) if !code.is_empty() => Some(Refusal {
             code: Some(code.clone()),
+            number: None,
             description: first_text(fields, &["error_description", "message", "error_uri"]),
         }),
         Value::Object(error) => Some(in_object(error)),
         Value::Number(number) if number.as_f64() != Some(0.0) => Some(Refusal {
             code: Some(number.to_string()),
+            number: None,
             description: first_text(fields, &["error_description", "message", "errmsg"]),
         }),
         Value::Bool(true) => Some(Refusal {
             code: first_text(fields, &["error_code", "code"]),
+            number: None,
             description: first_text(fields, &["error_description", "message"]),
         }),
         _ => None,
@@ -115,17 +120,20 @@ fn in_other_shapes(fields: &Fields) -> Option<Refusal> {
     {
         return Some(match first {
             Value::Object(error) => in_object(error),
-            other => Refusal { code: other.as_str().map(str::to_owned), description: None },
+            other => {
+                Refusal { code: other.as_str().map(str::to_owned), number: None, description: None }
+            }
         });
     }
     // Okta.
     if let Some(code) = first_text(fields, &["errorCode", "error_code"]) {
         let description = first_text(fields, &["errorSummary", "error_description", "message"]);
-        return Some(Refusal { code: Some(code), description });
+        return Some(Refusal { code: Some(code), number: None, description });
     }
     // Slack, when it forgets to say why.
     let not_ok = fields.get("ok") == Some(&Value::Bool(false));
-    not_ok.then(|| Refusal { code: None, description: first_text(fields, &["message"]) })
+    let description = || first_text(fields, &["message"]);
+    not_ok.then(|| Refusal { code: None, number: None, description: description() })
 }
 
 /// An error that is an object: Google, Facebook and Fitbit each have their own names.
@@ -133,9 +141,10 @@ fn in_object(error: &serde_json::Map<String, Value>) -> Refusal {
     let text = |names: &[&str]| {
         names.iter().find_map(|name| error.get(*name)?.as_str()).map(str::to_owned)
     };
-    let code = text(&["error", "errorType", "code", "type", "status"])
-        .or_else(|| error.get("code").and_then(Value::as_i64).map(|code| code.to_string()));
-    Refusal { code, description: text(&["error_description", "message", "description", "detail"]) }
+    let number = error.get("code").and_then(Value::as_i64).map(|code| code.to_string());
+    let code = text(&["error", "errorType", "code", "type", "status"]).or_else(|| number.clone());
+    let description = text(&["error_description", "message", "description", "detail"]);
+    Refusal { code, number, description }
 }
 
 fn first_text(fields: &Fields, names: &[&str]) -> Option<String> {
@@ -146,7 +155,8 @@ impl Refusal {
     /// The same without these secrets. Its text goes into logs, histories and onto terminals.
     pub(super) fn without(self, secrets: &[Secret]) -> Self {
         let redacted = |text: Option<String>| text.map(|text| redact::without(secrets, text));
-        Self { code: redacted(self.code), description: redacted(self.description) }
+        let Self { code, number, description } = self;
+        Self { code: redacted(code), number, description: redacted(description) }
     }
 
     /// `invalid_client: "no such client"`, safe to show.
@@ -160,8 +170,14 @@ impl Refusal {
         }
     }
 
-    fn meaning(&self) -> Option<Meaning> {
+    /// As the profile has it, else as everybody has it.
+    fn meaning(&self, asked: &Asked<'_>) -> Option<Meaning> {
         let code = self.code.as_deref()?;
+        let own = asked.grant.client().map(|client| &client.quirks.errors);
+        let own = own.and_then(|own| {
+            own.get(code).or_else(|| self.number.as_ref().and_then(|number| own.get(number)))
+        });
+        let code = own.map_or(code, String::as_str);
         MEANINGS.iter().find(|(name, _)| *name == code).map(|&(_, meaning)| meaning)
     }
 
@@ -173,7 +189,7 @@ impl Refusal {
             Failure::new(Kind::ProviderRefused, format!("the provider refused {what} ({reason})"))
         };
         let permanent = |failure| Trouble::new(Class::Permanent, failure);
-        match self.meaning() {
+        match self.meaning(asked) {
             Some(Meaning::Client) => {
                 permanent(hinted(refused("the client"), asked.set_client_secret()))
                     .because(asked.client_refused())

@@ -80,6 +80,14 @@ pub(super) fn put_in_place(
         let path = shape.path(name).filter(|path| *path != standard && *path != BODY);
         let path = path.filter(|path| name != "refresh_token" || *path != token);
         if let Some(value) = path.and_then(|path| fields.take_at(path)) {
+            if name == "error" && value.as_f64() == Some(0.0) {
+                continue;
+            }
+            // Withings has a number as the code, and says in `error` what it means.
+            let words = fields.text("error").filter(|_| name == "error").map(str::to_owned);
+            if let Some(words) = words.filter(|_| fields.text("error_description").is_none()) {
+                fields.put("error_description", words.into());
+            }
             fields.put(standard, value);
         }
     }

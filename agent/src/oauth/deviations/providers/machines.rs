@@ -162,14 +162,25 @@ pub(super) const ROWS: &[Row] = &[
         provider: "WeChat",
         grant: Client,
         settings: "client_auth = \"post\"\nbody = \"get\"\ngrant_type = \"client_credential\"\n\
-                   rename = { client_id = \"appid\", client_secret = \"secret\" }\nresponse = { error = \"errcode\" }",
+                   rename = { client_id = \"appid\", client_secret = \"secret\" }\nresponse = { error = \"errcode\" }\n\
+                   errors = { 40013 = \"invalid_client\", 40125 = \"invalid_client\", 45009 = \"slow_down\", -1 = \"temporarily_unavailable\" }",
         asked: "GET ?appid=c1&grant_type=client_credential&secret=s3\n",
         replies: &[
             (200, r#"{"access_token":"t","expires_in":7200}"#, "t Bearer 7200s"),
             (
                 200,
                 r#"{"errcode":40013,"errmsg":"invalid appid"}"#,
-                "Permanent: the provider refused the request (40013: \"invalid appid\")",
+                "Permanent: the provider refused the client (40013: \"invalid appid\")",
+            ),
+            (
+                200,
+                r#"{"errcode":45009,"errmsg":"reach max api daily quota limit"}"#,
+                "Retry: the provider said to slow down (45009: \"reach max api daily quota limit\")",
+            ),
+            (
+                200,
+                r#"{"errcode":-1,"errmsg":"system error"}"#,
+                "Retry: the provider has a failure of its own (-1: \"system error\")",
             ),
         ],
     },

@@ -57,7 +57,8 @@ pub(super) const ROWS: &[Row] = &[
         provider: "Facebook",
         grant: Holder,
         settings: "client_auth = \"post\"\nbody = \"get\"\ngrant_type = \"fb_exchange_token\"\n\
-                   rename = { refresh_token = \"fb_exchange_token\" }\nresponse = { refresh_token = \"access_token\" }",
+                   rename = { refresh_token = \"fb_exchange_token\" }\nresponse = { refresh_token = \"access_token\" }\n\
+                   errors = { 190 = \"invalid_grant\", 4 = \"slow_down\" }",
         asked: "GET ?client_id=c1&client_secret=s3&fb_exchange_token=r1&grant_type=fb_exchange_token\n",
         replies: &[
             (
@@ -74,7 +75,7 @@ pub(super) const ROWS: &[Row] = &[
             (
                 400,
                 r#"{"error":{"message":"Error validating access token: Session has expired","type":"OAuthException","code":190}}"#,
-                "Permanent: the provider refused the request (OAuthException: \"Error validating access token: Session has expired\")",
+                "LoginRequired: the provider refused the refresh token (OAuthException: \"Error validating access token: Session has expired\")",
             ),
         ],
     },
@@ -242,18 +243,24 @@ pub(super) const ROWS: &[Row] = &[
         provider: "Withings",
         grant: Holder,
         settings: "client_auth = \"post\"\nparams = { action = \"requesttoken\" }\nscope_separator = \",\"\n\
-                   response = { token = \"body.access_token\", refresh_token = \"body.refresh_token\", expires_in = \"body.expires_in\", scope = \"body.scope\", token_type = \"body.token_type\" }",
+                   errors = { 601 = \"slow_down\", 503 = \"invalid_grant\", 401 = \"invalid_grant\" }\n\
+                   response = { error = \"status\", token = \"body.access_token\", refresh_token = \"body.refresh_token\", expires_in = \"body.expires_in\", scope = \"body.scope\", token_type = \"body.token_type\" }",
         asked: "action=requesttoken&client_id=c1&client_secret=s3&grant_type=refresh_token&refresh_token=r1",
         replies: &[
             (
                 200,
                 r#"{"status":0,"body":{"userid":"363","access_token":"a07","refresh_token":"f5e","expires_in":10800,"scope":"user.info,user.metrics","token_type":"Bearer"}}"#,
-                "a07 Bearer 10800s scope=user.info user.metrics refresh=f5e {\"body\":{\"userid\":\"363\"},\"status\":0}",
+                "a07 Bearer 10800s scope=user.info user.metrics refresh=f5e {\"body\":{\"userid\":\"363\"}}",
             ),
             (
                 200,
                 r#"{"status":503,"body":{},"error":"Invalid Params: invalid refresh_token"}"#,
-                "Permanent: the provider refused the request (Invalid Params: invalid refresh_token)",
+                "LoginRequired: the provider refused the refresh token (503: \"Invalid Params: invalid refresh_token\")",
+            ),
+            (
+                200,
+                r#"{"status":601,"body":{},"error":"Too Many Requests"}"#,
+                "Retry: the provider said to slow down (601: \"Too Many Requests\")",
             ),
         ],
     },
