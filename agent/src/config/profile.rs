@@ -368,6 +368,7 @@ impl ResponseShape {
         "scope",
         "expires_in",
         "expires_in_ms",
+        "expires_in_dhm",
         "expires_at",
         "error",
     ];

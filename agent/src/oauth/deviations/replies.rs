@@ -133,7 +133,8 @@ fn an_end_is_written_in_many_ways() {
             "\"expires_at\":\"2027-01-15T08:01:00Z\"",
             "60s",
         ),
-        // Tableau writes days, hours and minutes: as good as nothing.
+        // Tableau writes days, hours and minutes, which to others would be hours, minutes and seconds.
+        ("response = { expires_in_dhm = \"in\" }", "\"in\":\"0:04:00\"", "14400s"),
         ("assume_ttl = \"2h\"\nresponse = { expires_in = \"in\" }", "\"in\":\"0:04:00\"", "7200s"),
         // Mailchimp: no end. Who assumes nothing is served it once.
         ("assume_ttl = \"2h\"", "\"expires_in\":0", "7200s"),

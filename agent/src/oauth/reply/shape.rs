@@ -95,6 +95,10 @@ pub(super) fn put_in_place(
     if let Some(milliseconds) = taken_in_ms.as_ref().and_then(number) {
         fields.put("expires_in", (milliseconds / 1000.0).into());
     }
+    let taken_in_dhm = shape.path("expires_in_dhm").and_then(|path| fields.take_at(path));
+    if let Some(seconds) = taken_in_dhm.as_ref().and_then(days_hours_minutes) {
+        fields.put("expires_in", seconds.into());
+    }
     let taken_at = shape.path("expires_at").and_then(|path| fields.take_at(path));
     if let Some(at) = taken_at.as_ref().and_then(end) {
         let left_ms = on_our_clock(at, clock_ahead_s).0.saturating_sub(sent_at.0);
@@ -110,6 +114,14 @@ fn number(value: &Value) -> Option<f64> {
         _ => return None,
     };
     number.is_finite().then_some(number)
+}
+
+/// `0:04:00`, as Tableau writes four hours.
+fn days_hours_minutes(value: &Value) -> Option<u64> {
+    let mut parts = value.as_str()?.trim().split(':').map(|part| part.parse::<u32>().ok());
+    let (days, hours, minutes) = (parts.next()??, parts.next()??, parts.next()??);
+    let minutes = (u64::from(days) * 24 + u64::from(hours)) * 60 + u64::from(minutes);
+    parts.next().is_none().then_some(minutes * 60)
 }
 
 /// A time: Unix seconds, milliseconds, or RFC 3339.
@@ -174,6 +186,13 @@ mod tests {
                 json!({ "fault": { "code": "no" } }),
                 json!({ "error": "no", "fault": {} }),
             ),
+            (
+                &[("expires_in_dhm", "ttl")],
+                json!({ "ttl": "1:02:03" }),
+                json!({ "expires_in": 93_780 }),
+            ),
+            (&[("expires_in_dhm", "ttl")], json!({ "ttl": "4:00" }), json!({})),
+            (&[("expires_in_dhm", "ttl")], json!({ "ttl": "a:b:c" }), json!({})),
             (&[("expires_in_ms", "ttl")], json!({ "ttl": 1500 }), json!({ "expires_in": 1.5 })),
             (&[("expires_in_ms", "ttl")], json!({ "ttl": "60000" }), json!({ "expires_in": 60.0 })),
         ] {

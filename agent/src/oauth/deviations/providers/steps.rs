@@ -71,8 +71,7 @@ pub(super) const ROWS: &[Row] = &[
     Row {
         provider: "Tableau",
         grant: Whole,
-        // What it writes as an end, `0:04:00`, is days, hours and minutes with it and something else elsewhere.
-        settings: "grant = \"steps\"\nresponse = { token = \"credentials.token\" }\nassume_ttl = \"2h\"\n\
+        settings: "grant = \"steps\"\nresponse = { token = \"credentials.token\", expires_in_dhm = \"credentials.estimatedTimeToExpiration\" }\n\
                    header = \"X-Tableau-Auth: {token}\"\n\
                    steps = [{ url = \"https://eu-west-1.online.tableau.com/api/3.22/auth/signin\", json = { credentials = { personalAccessTokenName = \"ci\", personalAccessTokenSecret = \"{secret:pin}\", site = { contentUrl = \"acme\" } } } }]",
         asked: "https://eu-west-1.online.tableau.com/api/3.22/auth/signin\n\
@@ -80,7 +79,7 @@ pub(super) const ROWS: &[Row] = &[
         replies: &[(
             200,
             r#"{"credentials":{"token":"12ab","estimatedTimeToExpiration":"0:04:00"}}"#,
-            "12ab Bearer 7200s {\"credentials\":{\"estimatedTimeToExpiration\":\"0:04:00\"}}",
+            "12ab Bearer 14400s {\"credentials\":{}}",
         )],
     },
     Row {
