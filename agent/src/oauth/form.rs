@@ -54,7 +54,7 @@ impl Parameters {
     }
 
     /// Gives parameters other names: those of `names`, from the standard's to the provider's. All at once, so
-    /// that two of them can change places. One that is called [`NOT_SENT`] is taken out.
+    /// that two of them can change places. One that is called `-` is taken out.
     pub fn rename(&mut self, names: &BTreeMap<String, String>) {
         let taken: Vec<_> = names
             .iter()

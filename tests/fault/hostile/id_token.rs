@@ -117,6 +117,8 @@ fn log_in(home: &Home, provider: &Provider, profile: &str, path: &str, case: &Ca
     let browser = std::thread::spawn(move || address.come_back("code=c"));
     provider.wait_for_hanging(1);
     home.get("good");
+    // Keys that do not fit are looked for once more.
+    provider.serve(&format!("{path}/jwks"), case.jwks.clone());
     provider.release();
     let page = browser.join().unwrap();
     let output = login.finish();
