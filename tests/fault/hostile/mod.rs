@@ -1,6 +1,7 @@
 //! Providers that mean harm, in what they say of themselves, in tokens, logins and keys. Each ends in a clear error,
 //! with nothing lost and nothing sent where it should not go, and other profiles are answered while it is pending.
 
+mod about_token;
 mod device;
 mod id_token;
 mod keys;
