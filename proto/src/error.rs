@@ -78,6 +78,10 @@ kinds! {
     Timeout = "timeout" exits 7,
     /// A rule on this machine says no.
     Denied = "denied" exits 8,
+    /// The profile's `api_urls` do not name the place its token was wanted for.
+    UrlRefused = "url_refused" exits 8,
+    /// A further socket was asked for what it does not give.
+    SocketScoped = "socket_scoped" exits 8,
     /// The other side of the socket, or the owner of the vault, is another user.
     WrongUser = "wrong_user" exits 8,
     NoAgent = "no_agent" exits 9,

@@ -9,10 +9,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::secret::SecretStr;
 
+mod hand_over;
 mod login;
 mod obtain;
 mod setup;
 
+pub use hand_over::{Probe, SocketCreate, SocketList, SocketRemove, Usage, Watch};
 pub use login::{Login, Logout, Purge, Remove2, Revoke};
 pub use obtain::{DpopFor, DryRun, Get3, Inspect};
 pub use setup::{Add3, Import, Presets, Show2};
@@ -91,6 +93,17 @@ pub enum Request<'a> {
     DryRun(DryRun<'a>),
     #[serde(borrow)]
     Inspect(Inspect<'a>),
+    #[serde(borrow)]
+    Usage(Usage<'a>),
+    #[serde(borrow)]
+    Watch(Watch<'a>),
+    #[serde(borrow)]
+    Probe(Probe<'a>),
+    #[serde(borrow)]
+    SocketCreate(SocketCreate<'a>),
+    SocketList(SocketList),
+    #[serde(borrow)]
+    SocketRemove(SocketRemove<'a>),
 }
 
 /// Asks for an access token.

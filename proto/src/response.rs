@@ -9,10 +9,12 @@ use serde::{Deserialize, Serialize};
 use crate::error::WireFailure;
 use crate::secret::SecretStr;
 
+mod hand_over;
 mod login;
 mod setup;
 mod token;
 
+pub use hand_over::{Answered, Event, Probed, Socket, Usage};
 pub use login::{AskSubject, LoginStep};
 pub use setup::{HttpRequest, Imported, Preset, PublicKey, Question, Setting};
 pub use token::{Inspected, Token3};
@@ -80,6 +82,10 @@ pub enum Item<'a> {
     Setting(Setting<'a>),
     #[serde(borrow)]
     Preset(Preset<'a>),
+    #[serde(borrow)]
+    Event(Event<'a>),
+    #[serde(borrow)]
+    Socket(Socket<'a>),
 }
 
 /// A profile as `list` shows it.
@@ -208,6 +214,10 @@ pub enum Done<'a> {
     Token3(Token3<'a>),
     #[serde(borrow)]
     Inspected(Inspected<'a>),
+    #[serde(borrow)]
+    Usage(Usage<'a>),
+    #[serde(borrow)]
+    Probed(Probed<'a>),
 }
 
 /// An access token, good now.

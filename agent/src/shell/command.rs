@@ -159,6 +159,14 @@ impl Command {
             }
             Request::Login(wish) => Self::Login(login::login(wish)?),
             Request::Import(wanted) => import::import(wanted)?,
+            Request::Usage(_)
+            | Request::Watch(_)
+            | Request::Probe(_)
+            | Request::SocketCreate(_)
+            | Request::SocketList(_)
+            | Request::SocketRemove(_) => {
+                return Err(Failure::new(Kind::Usage, "this agent does not know the request"));
+            }
             Request::Answer(_) | Request::Cancel(_) => {
                 return Err(Failure::new(Kind::Usage, "there is no request under way"));
             }

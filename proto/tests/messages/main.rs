@@ -8,6 +8,7 @@
 
 mod first;
 mod grants;
+mod hand_over;
 mod lifecycle;
 
 use std::fmt::Write as _;
@@ -38,10 +39,16 @@ fn golden<T: serde::Serialize>(name: &'static str, message: &T) -> Golden {
 }
 
 fn all() -> Vec<Golden> {
-    let requests =
-        first::requests().into_iter().chain(lifecycle::requests()).chain(grants::requests());
-    let responses =
-        first::responses().into_iter().chain(lifecycle::responses()).chain(grants::responses());
+    let requests = first::requests()
+        .into_iter()
+        .chain(lifecycle::requests())
+        .chain(grants::requests())
+        .chain(hand_over::requests());
+    let responses = first::responses()
+        .into_iter()
+        .chain(lifecycle::responses())
+        .chain(grants::responses())
+        .chain(hand_over::responses());
     let requests = requests.map(|(name, message)| golden(name, &message));
     requests.chain(responses.map(|(name, message)| golden(name, &message))).collect()
 }
