@@ -47,12 +47,14 @@ mod error;
 mod handler;
 pub mod subject;
 mod token;
+mod usage;
 
 use std::ffi::OsString;
 use std::path::Path;
 use std::time::Duration;
 
 use tokctl_proto::endpoint::{Environment, Places};
+use tokctl_proto::request;
 use tokctl_proto::response::{Ask, AskSubject, Done, Item, Progress};
 
 pub use error::Error;
@@ -60,6 +62,7 @@ pub use handler::{Agent, Handler, Reply};
 pub use tokctl_proto as proto;
 pub use tokctl_proto::{ProfileName, Request, Secret};
 pub use token::{DpopFor, GetOptions, RefreshOptions, Report, Token};
+pub use usage::Usage;
 
 use connection::{Connection, Whole};
 
@@ -208,6 +211,23 @@ impl Client {
         }
     }
 
+    /// Tells how a profile's token is used, and that it may be used at `url`; without a profile, whose token is used
+    /// there. Nothing is sent anywhere.
+    pub fn usage(
+        &mut self,
+        profile: Option<&ProfileName>,
+        url: Option<&str>,
+    ) -> Result<Usage, Error> {
+        let request = Request::Usage(request::Usage {
+            profile: profile.map(|profile| profile.as_str().into()),
+            url: url.map(Into::into),
+        });
+        match self.request(&request, &mut ())? {
+            Done::Usage(usage) => Usage::read(usage),
+            _ => Err(Error::Unexpected),
+        }
+    }
+
     fn said(&mut self, request: &Request<'_>, handler: &mut dyn Handler) -> Result<String, Error> {
         match self.request(request, handler)? {
             Done::Said(said) => Ok(said.text.into_owned()),
@@ -293,6 +313,7 @@ fn changes_nothing(request: &Request<'_>) -> bool {
             | Request::Status(_)
             | Request::Status2(_)
             | Request::Why(_)
+            | Request::Usage(_)
             | Request::ConfigRead(_)
     )
 }
@@ -305,6 +326,7 @@ fn patience(request: &Request<'_>) -> Option<Duration> {
         | Request::Status(_)
         | Request::Status2(_)
         | Request::Why(_)
+        | Request::Usage(_)
         | Request::Lock(_)
         | Request::ConfigRead(_)
         | Request::AgentStatus(_)

@@ -271,7 +271,7 @@ pub struct Token {
 
 impl Token {
     /// The whole header line that carries the token, `Authorization: Bearer …` unless the profile says
-    /// otherwise.
+    /// otherwise; empty where the token goes into the query of a URL, which [`crate::Client::usage`] tells.
     pub fn header(&self) -> Secret {
         render(&self.template, self.access_token.expose())
     }

@@ -183,6 +183,11 @@ pub const PROFILE: &[Setting] = &[
     ),
     setting("rate_limit", Shape::Text, "uses of each member of the pool, as in `60/min`"),
     setting("header", Shape::Text, "how the token is used, as in `X-Api-Key: {token}`"),
+    setting(
+        "query",
+        Shape::Text,
+        "the parameter of the URL that holds the token, in place of a header",
+    ),
     setting("api_urls", Shape::List, "where the token may be used"),
     setting("ca_file", Shape::Text, "a further certificate authority (PEM) for this provider"),
     setting("proxy", Shape::Text, "the proxy for this provider"),

@@ -63,6 +63,11 @@ pub(super) fn api_url(text: &str, http_loopback: bool) -> Result<Url, Broken> {
     }
 }
 
+/// A URL that a token is to be used at: https or http, which whoever asks decides about.
+pub(super) fn called(text: &str) -> Result<Url, Broken> {
+    web(text)
+}
+
 /// A proxy: an origin. Plain http is right here, since what goes through it is TLS.
 pub(super) fn proxy(text: &str) -> Result<String, Broken> {
     if !text.split_once("://").is_some_and(|(scheme, _)| is_web(scheme)) {
@@ -140,7 +145,7 @@ fn sent_safely(url: &Url, http_loopback: bool) -> Result<(), Broken> {
     }
 }
 
-fn is_loopback(url: &Url) -> bool {
+pub(super) fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Ipv4(address)) => address.is_loopback(),
         Some(Host::Ipv6(address)) => address.is_loopback(),

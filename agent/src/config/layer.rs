@@ -193,6 +193,15 @@ impl Layers<'_> {
 
     /// Whether what the preset says of a key holds beside what the profile says of others.
     fn is_kept(&self, key: &str) -> bool {
+        // A token is used in one way.
+        let other_way = match key {
+            "header" => "query",
+            "query" => "header",
+            _ => "",
+        };
+        if self.own.contains_key(other_way) {
+            return false;
+        }
         if self.own.contains_key(pool::KEY) {
             return key != "grant" && misplaced::fits_pool(key);
         }

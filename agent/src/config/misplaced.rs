@@ -6,7 +6,7 @@ use super::section::Section;
 
 /// Keys of every profile.
 const EVERYWHERE: &[&str] =
-    &["preset", "vars", "grant", "header", "api_urls", "allow_http_loopback"];
+    &["preset", "vars", "grant", "header", "query", "api_urls", "allow_http_loopback"];
 /// Keys of a pool alone.
 const POOL: &[&str] = &[pool::KEY, "rate_limit"];
 /// Grants with a refresh token.

@@ -28,6 +28,7 @@ mod section;
 mod subject;
 pub mod template;
 mod typed;
+pub mod usage;
 pub mod watch;
 
 pub use address::is_http_loopback;
@@ -45,4 +46,5 @@ pub use profile::{
 };
 pub use resolved::{Effective, Layer, resolved};
 pub use template::is_secret_name;
+pub use usage::{Usage, usage};
 pub use watch::{Watch, WatchError};

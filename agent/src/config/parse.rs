@@ -158,8 +158,23 @@ fn profile(
         header: section
             .checked("header", template::header)?
             .unwrap_or_else(|| HEADER_DEFAULT.to_owned()),
+        query: query(section)?,
         api_urls,
+        allow_http_loopback,
     })
+}
+
+/// The parameter that holds the token. It takes the place of a header, and a token that is bound to a key needs one.
+fn query(section: &Section<'_>) -> Result<Option<String>, ConfigError> {
+    let Some(name) = section.checked("query", template::query)? else { return Ok(None) };
+    let offset = section.offset("query").unwrap_or_default();
+    let beside = match (section.offset("header"), section.flag("dpop")) {
+        (Some(_), _) => "header",
+        (None, true) => "dpop",
+        (None, false) => return Ok(Some(name)),
+    };
+    let broken = Broken::new(format!("cannot stand beside `{beside}`"));
+    Err(section.refuse(offset, "query", broken.hint("remove one of the two")))
 }
 
 /// The way to a provider: the profile's own settings, else those of all profiles.

@@ -29,7 +29,11 @@ pub struct Profile {
     pub policy: Policy,
     /// `NAME: VALUE` with `{token}` or `{basic}` in it.
     pub header: String,
+    /// The parameter of a URL's query that holds the token, in place of a header.
+    pub query: Option<String>,
     pub api_urls: Vec<Url>,
+    /// A token may be used over plain http on this machine.
+    pub allow_http_loopback: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

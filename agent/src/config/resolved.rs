@@ -115,7 +115,10 @@ fn inherited(agent: &dyn TableLike, own: &dyn TableLike) -> Vec<Effective> {
 
 /// What is done where nobody says anything.
 fn defaults(profile: &Profile) -> Vec<(&'static str, String)> {
-    let mut found = vec![("header", HEADER_DEFAULT.to_owned())];
+    let mut found = Vec::new();
+    if profile.query.is_none() {
+        found.push(("header", HEADER_DEFAULT.to_owned()));
+    }
     let mut say = |key, value: &str| found.push((key, value.to_owned()));
     let seconds = |duration: Duration| format!("{}s", duration.as_secs());
     if !matches!(profile.grant, Grant::ApiKey | Grant::Pool(_)) {

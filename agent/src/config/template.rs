@@ -84,6 +84,15 @@ pub(super) fn header(text: &str) -> Result<String, Broken> {
     Ok(text.to_owned())
 }
 
+/// The name of a parameter of a query, as it stands there: with nothing in it that would have to be escaped.
+pub(super) fn query(text: &str) -> Result<String, Broken> {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~$:[]".contains(&byte);
+    match !text.is_empty() && text.bytes().all(fits) {
+        true => Ok(text.to_owned()),
+        false => Err(Broken::new("must be the name of a parameter alone").hint("as in `key`")),
+    }
+}
+
 /// RFC 9110 section 5.6.2, `tchar`.
 pub(super) fn is_header_name_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)

@@ -29,6 +29,8 @@ pub enum Command {
     Refresh(Refresh),
     Report(Report),
     Why(ProfileName),
+    /// How a profile's token is used, and whether at that URL.
+    Usage(Option<ProfileName>, Option<String>),
     Login(Wish),
     Unlock {
         passphrase: Option<Secret>,
@@ -159,8 +161,11 @@ impl Command {
             }
             Request::Login(wish) => Self::Login(login::login(wish)?),
             Request::Import(wanted) => import::import(wanted)?,
-            Request::Usage(_)
-            | Request::Watch(_)
+            Request::Usage(usage) => Self::Usage(
+                usage.profile.as_deref().map(name).transpose()?,
+                usage.url.map(std::borrow::Cow::into_owned),
+            ),
+            Request::Watch(_)
             | Request::Probe(_)
             | Request::SocketCreate(_)
             | Request::SocketList(_)

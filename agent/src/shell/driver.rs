@@ -131,6 +131,8 @@ pub enum Ask {
     Core(Event),
     Login(Box<Wish>),
     Why,
+    /// How its token is used, and whether at that URL.
+    Usage(Option<String>),
 }
 
 impl Input {

@@ -83,6 +83,14 @@ pub(super) fn status(
     });
 }
 
+/// How a token is used, and where.
+pub(super) fn usage(live: &Live, profile: Option<&ProfileName>, url: Option<&str>, reply: ReplyTo) {
+    match config::usage(&live.config, profile, url) {
+        Ok(usage) => reply.done(Done::Usage(rows::usage(&usage))),
+        Err(failure) => reply.failed(&failure),
+    }
+}
+
 fn provider(profile: &config::Profile) -> &str {
     match profile.grant.client().map(|client| &client.provider) {
         Some(Provider::Issuer { text, .. }) => text,

@@ -4,11 +4,13 @@ use std::borrow::Cow;
 
 use tokctl_core::{Attempted, MemberStatus, ProfileStatus, Served};
 use tokctl_proto::error::WireFailure;
-use tokctl_proto::response::{AttemptRow, Member, StatusRow, StatusRow2, Token, Token2, Token3};
+use tokctl_proto::response::{
+    self, AttemptRow, Member, StatusRow, StatusRow2, Token, Token2, Token3,
+};
 use tokctl_proto::{Kind, ProfileName, Secret, SecretStr, WallMs};
 
 use super::live::Live;
-use crate::config::{HEADER_DEFAULT, Profile};
+use crate::config::{self, HEADER_DEFAULT, Profile};
 
 /// How a token is used that is bound to a key.
 const HEADER_BOUND: &str = "Authorization: DPoP {token}";
@@ -56,7 +58,12 @@ pub(super) fn token2<'a>(served: &'a Served, live: &'a Live) -> Token2<'a> {
         expires_in: served.expires_in_s,
         scope: scope(served, settings),
         profile: served.profile.as_str().into(),
-        header: settings.map_or(HEADER_DEFAULT, |profile| profile.header.as_str()).into(),
+        header: match settings {
+            // It goes into the URL, which `usage` tells.
+            Some(Profile { query: Some(_), .. }) => "".into(),
+            Some(profile) => profile.header.as_str().into(),
+            None => HEADER_DEFAULT.into(),
+        },
         min_valid_met: served.min_valid_met,
         warning: served.warning.as_deref().map(Into::into),
         extra: SecretStr::from(&served.token.extra),
@@ -128,6 +135,15 @@ pub(super) fn status<'a>(
         next_at: unix_s(status.and_then(|status| status.next_at)),
         error: error.map(|error| error.message.as_str().into()),
         unsaved: status.is_some_and(|status| status.unsaved),
+    }
+}
+
+pub(super) fn usage<'a>(usage: &config::Usage<'a>) -> response::Usage<'a> {
+    response::Usage {
+        profile: usage.profile.name.as_str().into(),
+        header: usage.header.into(),
+        query: usage.query.map(Into::into),
+        api_urls: usage.api_urls.iter().map(|url| url.as_str().to_owned()).collect(),
     }
 }
 

@@ -36,6 +36,12 @@ impl Driver {
                 self.about(now, id, pending, profile, Ask::Login(Box::new(wish)));
             }
             Command::Why(profile) => self.about(now, id, pending, profile, Ask::Why),
+            Command::Usage(Some(profile), url) => {
+                self.about(now, id, pending, profile, Ask::Usage(url));
+            }
+            Command::Usage(None, url) => {
+                query::usage(&self.live, None, url.as_deref(), pending.reply);
+            }
             Command::Unlock { passphrase, interactive } => {
                 self.performer.requests.insert(id, pending);
                 self.handle(now, Event::Unlock { request: id, passphrase, interactive });
@@ -148,6 +154,11 @@ impl Driver {
             Ask::Why => {
                 if let Some(Pending { reply, .. }) = self.performer.requests.remove(&request) {
                     self.why(now, profile, reply);
+                }
+            }
+            Ask::Usage(url) => {
+                if let Some(Pending { reply, .. }) = self.performer.requests.remove(&request) {
+                    query::usage(&self.live, Some(profile), url.as_deref(), reply);
                 }
             }
             Ask::Login(wish) => self.admit_login(now, request, profile, *wish),

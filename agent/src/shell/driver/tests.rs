@@ -112,6 +112,9 @@ impl Waiting {
                         return format!("token2:{}:{member}", token.access_token.expose());
                     }
                     Response::Done(Done::Why(why)) => return format!("why:{}", why.status.state),
+                    Response::Done(Done::Usage(usage)) => {
+                        return format!("usage:{}", usage.profile);
+                    }
                     Response::Done(Done::Agent(agent)) => return format!("state:{}", agent.state),
                     Response::Error(error) => return error.kind.to_string(),
                     Response::Done(other) => panic!("{other:?}"),

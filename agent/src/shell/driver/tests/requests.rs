@@ -34,6 +34,7 @@ async fn every_question_about_a_profile_finds_one_that_was_just_written() {
         r#"{"refresh":{"profile":"PROFILE"}}"#,
         r#"{"report":{"profile":"PROFILE","status":403}}"#,
         r#"{"why":{"profile":"PROFILE"}}"#,
+        r#"{"usage":{"profile":"PROFILE"}}"#,
     ]
     .into_iter()
     .enumerate()
@@ -44,6 +45,28 @@ async fn every_question_about_a_profile_finds_one_that_was_just_written() {
             assert_eq!(end != "no_such_profile", known, "{question}: {end}");
         }
     }
+}
+
+#[tokio::test]
+async fn a_usage_says_how_a_token_is_used_and_a_token_of_a_query_has_no_header() {
+    let mut running = running().with_key().await;
+    running.configure(
+        "[profiles.acme]\ngrant = \"api_key\"\nquery = \"key\"\napi_urls = \"https://a.example/v1\"\n",
+    );
+    // Which has the agent read the file, as watching it does.
+    assert_eq!(running.line(r#"{"why":{"profile":"later"}}"#).end().await, "no_such_profile");
+    let row = running.line(r#"{"usage":{"url":"https://a.example/v1/x?y"}}"#).row().await;
+    let usage = &row["done"]["usage"];
+    assert_eq!(
+        (usage["profile"].as_str(), usage["header"].as_str(), usage["query"].as_str()),
+        (Some("acme"), Some(""), Some("key"))
+    );
+    assert_eq!(usage["api_urls"], serde_json::json!(["https://a.example/v1"]));
+    let away = r#"{"usage":{"profile":"acme","url":"https://b.example/"}}"#;
+    assert_eq!(running.line(away).end().await, "url_refused");
+    assert_eq!(running.line(r#"{"usage":{}}"#).end().await, "usage");
+    let row = running.line(GET).row().await;
+    assert_eq!(row["done"]["token"]["header"], "");
 }
 
 #[tokio::test]

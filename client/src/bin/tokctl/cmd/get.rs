@@ -52,6 +52,9 @@ pub(crate) fn run(args: GetArgs, session: &Session) -> Result<(), Stop> {
     if args.dpop && token.dpop.is_none() {
         return Err(not_bound(&args.profile));
     }
+    if args.header && token.header().expose().is_empty() {
+        return Err(no_header(&args.profile));
+    }
     if session.output.json {
         session.output.json(&Json(&token))
     } else if let Some(proof) = &token.dpop {
@@ -78,6 +81,14 @@ fn not_bound(profile: &ProfileName) -> Stop {
     let message = "the token is not bound to a key, so there is nothing to prove";
     let failure = Failure::new(Kind::Usage, message).of(profile);
     Stop::from(failure.hint(format!("run `tokctl get {profile}`, without `--dpop`")))
+}
+
+fn no_header(profile: &ProfileName) -> Stop {
+    let message = "the token goes into the query of a URL, not into a header";
+    let failure = Failure::new(Kind::Usage, message).of(profile);
+    Stop::from(
+        failure.hint(format!("run `tokctl get {profile}`; `tokctl show {profile}` has `query`")),
+    )
 }
 
 fn dry(args: &GetArgs, session: &Session) -> Result<(), Stop> {

@@ -52,7 +52,7 @@ fn ask_for_missing(draft: &mut Draft<'_>, all: bool, session: &Session) -> Resul
             draft.settings.put("client_id", &answer(session, "client id", something)?);
         }
     }
-    if all && grant == "api_key" {
+    if all && grant == "api_key" && !draft.settings.has("query") {
         let typed = answer(session, "header [Authorization: Bearer {token}]", header)?;
         if !typed.is_empty() {
             draft.settings.put("header", &typed);
