@@ -125,7 +125,6 @@ pub enum Then {
 }
 
 /// What a client asks about a profile.
-#[expect(clippy::large_enum_variant, reason = "a box would be made for every get")]
 #[derive(Debug)]
 pub enum Ask {
     Core(Event),

@@ -166,6 +166,7 @@ The token and a line feed go to stdout, everything else to stderr. Durations are
 
 Examples:
   tokctl get acme
+  read -r token expires <<< \"$(tokctl get acme --format '{access_token} {expires_at}')\"
   curl -H \"Authorization: Bearer $(tokctl get acme)\" https://api.acme.example/
   curl -H \"$(tokctl get acme --header)\" https://api.acme.example/
   tokctl get acme --min-valid 10m --json
@@ -211,6 +212,9 @@ pub(crate) struct GetArgs {
     /// Print the whole header line that carries the token
     #[arg(long, conflicts_with = "json")]
     pub(crate) header: bool,
+    /// Print fields of --json in this form, as in '{access_token} {expires_at}'; {{ stands for a brace
+    #[arg(long, value_name = "TEXT", conflicts_with_all = ["json", "header", "dpop"])]
+    pub(crate) format: Option<String>,
     /// Print the header lines of one request with a token that is bound to a key (RFC 9449)
     #[arg(long, requires_all = ["method", "url"])]
     pub(crate) dpop: bool,
@@ -225,7 +229,7 @@ pub(crate) struct GetArgs {
     #[arg(long, value_name = "NONCE", requires = "dpop", allow_hyphen_values = true)]
     pub(crate) nonce: Option<String>,
     /// Print the requests that would be sent for a new token, without secrets, and send none
-    #[arg(long, conflicts_with_all = ["header", "refresh", "min_valid", "uses", "wait"])]
+    #[arg(long, conflicts_with_all = ["header", "format", "refresh", "min_valid", "uses", "wait"])]
     pub(crate) dry_run: bool,
 }
 

@@ -67,6 +67,8 @@ pub(crate) fn parse(arguments: &[OsString]) -> Option<(Global, GetArgs)> {
         uses,
         wait,
         header,
+        // Rare enough for clap.
+        format: None,
         dpop: false,
         method: None,
         url: None,

@@ -3,7 +3,6 @@
 use std::mem::ManuallyDrop;
 use std::time::Duration;
 
-use serde::ser::{SerializeMap, Serializer};
 use tokctl_client::proto::request::DryRun;
 use tokctl_client::proto::time::Spoken;
 use tokctl_client::proto::{Failure, Kind};
@@ -14,10 +13,15 @@ use crate::cmd::dry_run;
 use crate::exit::Stop;
 use crate::session::Session;
 
+mod fields;
+
+use fields::{Format, Json};
+
 pub(crate) fn run(args: GetArgs, session: &Session) -> Result<(), Stop> {
     if args.dry_run {
         return dry(&args, session);
     }
+    let format = args.format.as_deref().map(Format::parse).transpose()?;
     let options = GetOptions {
         scope: args
             .scope
@@ -33,7 +37,7 @@ pub(crate) fn run(args: GetArgs, session: &Session) -> Result<(), Stop> {
         timeout: args.timeout,
         uses: args.uses,
         wait: args.wait,
-        name_member: session.output.json,
+        name_member: session.output.json || format.is_some(),
         dpop: args.method.zip(args.url).map(|(method, url)| DpopFor {
             method,
             url,
@@ -55,7 +59,9 @@ pub(crate) fn run(args: GetArgs, session: &Session) -> Result<(), Stop> {
     if args.header && token.header().expose().is_empty() {
         return Err(no_header(&args.profile));
     }
-    if session.output.json {
+    if let Some(format) = &format {
+        session.output.secret(&format.fill(&token)?)
+    } else if session.output.json {
         session.output.json(&Json(&token))
     } else if let Some(proof) = &token.dpop {
         session.output.secret(&token.header())?;
@@ -118,45 +124,4 @@ fn described(token: &Token) -> String {
         text.push_str(&format!(", of {member}"));
     }
     text
-}
-
-/// A token as one object; the provider's further fields follow and take no field's place.
-struct Json<'a>(&'a Token);
-
-impl serde::Serialize for Json<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        const OURS: &[&str] = &[
-            "access_token",
-            "token_type",
-            "expires_at",
-            "expires_in",
-            "scope",
-            "profile",
-            "member",
-            "min_valid_met",
-            "dpop",
-        ];
-        let token = self.0;
-        let mut object = serializer.serialize_map(None)?;
-        object.serialize_entry("access_token", token.access_token.expose())?;
-        object.serialize_entry("token_type", &token.token_type)?;
-        object.serialize_entry("expires_at", &token.expires_at)?;
-        object.serialize_entry("expires_in", &token.expires_in)?;
-        object.serialize_entry("scope", &token.scope)?;
-        object.serialize_entry("profile", &token.profile)?;
-        if let Some(member) = &token.member {
-            object.serialize_entry("member", member)?;
-        }
-        object.serialize_entry("min_valid_met", &token.min_valid_met)?;
-        if let Some(proof) = &token.dpop {
-            object.serialize_entry("dpop", proof.expose())?;
-        }
-        // The agent sends an object; anything else has no place among the fields.
-        let extra: serde_json::Map<String, serde_json::Value> =
-            serde_json::from_str(token.extra.expose()).unwrap_or_default();
-        for (name, value) in extra.iter().filter(|(name, _)| !OURS.contains(&name.as_str())) {
-            object.serialize_entry(name, value)?;
-        }
-        object.end()
-    }
 }
