@@ -21,6 +21,7 @@ mod settings;
 mod table;
 mod terminal;
 mod usage;
+mod variable;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
