@@ -8,6 +8,7 @@ use tokctl_client::proto::time::parse_duration;
 
 use crate::cmd::add::AddArgs;
 use crate::cmd::agent::AgentCommand;
+use crate::cmd::exec::ExecArgs;
 use crate::cmd::import::ImportCommand;
 use crate::cmd::init::InitArgs;
 use crate::cmd::inspect::InspectArgs;
@@ -136,6 +137,8 @@ pub(crate) enum Command {
     Remove(RemoveArgs),
     /// Log out of everything and remove it all: configuration, vault and state
     Purge(PurgeArgs),
+    /// Run a program with tokens in its environment or in files
+    Exec(ExecArgs),
     /// Show what the token of every profile is doing
     Status(StatusArgs),
     /// Tell what a profile's last attempts were, and what happens next

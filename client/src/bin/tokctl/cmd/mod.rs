@@ -5,6 +5,7 @@ pub(crate) mod agent;
 mod consent;
 pub(crate) mod dry_run;
 mod edit;
+pub(crate) mod exec;
 pub(crate) mod get;
 mod help;
 pub(crate) mod import;
@@ -52,6 +53,7 @@ pub(crate) fn run(command: Command, session: &Session) -> Result<(), Stop> {
         Command::Rename(args) => rename::run(&args, session),
         Command::Remove(args) => remove::run(&args, session),
         Command::Purge(args) => purge::run(&args, session),
+        Command::Exec(args) => exec::run(args, session),
         Command::Status(args) => status::run(&args, session),
         Command::Why(args) => why::run(&args, session),
         Command::Inspect(args) => inspect::run(&args, session),
