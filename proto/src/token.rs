@@ -48,8 +48,15 @@ impl fmt::Display for TokenKey {
     }
 }
 
-/// Whether the text can be an access token: 1*VSCHAR (RFC 6749 appendix A.12). A provider that sends a line
-/// feed, an escape or a space gets no chance to write headers, environments or terminals.
+/// Whether the text is 1*VSCHAR, which is what may be handed out as a token (RFC 6749 appendix A.12): nothing in it can end a
+/// line of a header or of an environment file, or drive a terminal. A key that is stored may have spaces in it, as the
+/// passwords of some APIs do.
+pub fn is_vschar(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
+}
+
+/// Whether the text can be an access token that a provider sent: VSCHAR, and no space, since the header it goes into has
+/// none (RFC 6750 section 2.1).
 pub fn is_token(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| (0x21..=0x7e).contains(&byte))
 }
@@ -64,19 +71,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tokens_are_visible_ascii() {
-        for (text, fits) in [
-            ("abc.DEF-~+/=", true),
-            ("!", true),
-            ("~", true),
-            ("", false),
-            (" ", false),
-            ("a b", false),
-            ("a\nb", false),
-            ("a\x7f", false),
-            ("ä", false),
+    fn tokens_are_visible_ascii_and_keys_may_have_spaces() {
+        for (text, token, vschar) in [
+            ("abc.DEF-~+/=", true, true),
+            ("!", true, true),
+            ("~", true, true),
+            ("", false, false),
+            (" ", false, true),
+            ("a b", false, true),
+            ("a\nb", false, false),
+            ("a\rb", false, false),
+            ("a\x1f", false, false),
+            ("a\x7f", false, false),
+            ("ä", false, false),
         ] {
-            assert_eq!(is_token(text), fits, "{text:?}");
+            assert_eq!((is_token(text), is_vschar(text)), (token, vschar), "{text:?}");
         }
     }
 

@@ -35,6 +35,7 @@ use super::worker::bug;
 use crate::config::Fingerprint;
 use crate::vault::EntryId;
 
+mod handed_out;
 mod promise;
 mod proof;
 mod subject;
@@ -117,6 +118,11 @@ impl Performer {
 
     fn reply(&mut self, request: RequestId, reply: &Reply, live: &Live) {
         let Some(pending) = self.requests.remove(&request) else { return };
+        if let Reply::Token(served) = reply
+            && let Err(failure) = handed_out::check(served, live)
+        {
+            return pending.reply.failed(&failure);
+        }
         match reply {
             Reply::Token(served) if proof::is_bound(served) => {
                 self.reply_bound(pending, served.clone(), live);

@@ -1,6 +1,7 @@
 //! A profile's secrets in its entry. All of them were stored for one pin: what was stored for
 //! another does not follow, and who stores a secret is told what went.
 
+use tokctl_proto::token::is_vschar;
 use tokctl_proto::{Failure, Kind, ProfileName};
 use tracing::error;
 
@@ -80,6 +81,11 @@ pub(super) fn stored_name(grant: &Grant, given: &str) -> String {
     .to_owned()
 }
 
+/// Whether callers get this very secret as their token.
+fn is_handed_out(grant: &Grant, given: &str) -> bool {
+    *grant == Grant::ApiKey && stored_name(grant, given) == "key"
+}
+
 fn is_proved_by_key(grant: &Grant) -> bool {
     grant.client().is_some_and(|client| client.client_auth == Some(ClientAuth::PrivateKeyJwt))
 }
@@ -138,6 +144,13 @@ pub(super) fn check(grant: &Grant, secrets: &[NewSecret]) -> Result<(), Failure>
         }
         if value.is_empty() {
             return Err(usage(format!("the secret `{name}` is empty")));
+        }
+        if is_handed_out(grant, name) && !is_vschar(value.expose()) {
+            return Err(usage(
+                "the key has characters that no token may have (RFC 6749 appendix A): ASCII from \
+                 space to `~` can be handed out"
+                    .to_owned(),
+            ));
         }
     }
     Ok(())

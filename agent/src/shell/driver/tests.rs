@@ -189,6 +189,7 @@ impl Running {
 }
 
 mod bound;
+mod handed_out;
 mod login;
 mod logout;
 mod requests;
