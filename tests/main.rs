@@ -19,6 +19,8 @@ mod e2e {
     mod federated;
     mod first_token;
     mod github_app;
+    mod helper_git;
+    mod helpers;
     mod id_token;
     mod impersonation;
     mod import;

@@ -9,6 +9,7 @@ pub mod bin;
 pub mod browser;
 pub mod ca;
 pub mod gate;
+pub mod git;
 pub mod home;
 pub mod http;
 pub mod idp;

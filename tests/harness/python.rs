@@ -40,6 +40,7 @@ pub(crate) fn start(name: &str, variables: &[(&str, String)]) -> Result<Service>
     Service::start(command, variables)
 }
 
-fn script(name: &str) -> PathBuf {
+/// A script of tests/python.
+pub fn script(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("python").join(name)
 }

@@ -1,11 +1,11 @@
-//! Builds both programs for use and puts them into ~/.local/bin.
+//! Builds both programs for use and puts them into ~/.local/bin, with the names by which other programs call a helper.
 //!
 //! The client is static, since loading shared libraries is half of what a `tokctl get` costs: for musl where
 //! that target is to be had, else for glibc with its run-time linked in. The agent is dynamic, because glibc
 //! looks host names up through shared libraries.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
@@ -13,6 +13,14 @@ use anyhow::{Context, Result};
 
 use crate::run::{cargo, read, run, target_dir, which};
 use crate::say::say;
+
+/// Names by which other programs call the client; it goes by the name that it is called by.
+const HELPERS: [&str; 4] = [
+    "git-credential-tokctl",
+    "docker-credential-tokctl",
+    "cargo-credential-tokctl",
+    "bazel-credential-tokctl",
+];
 
 /// What the client was built for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +47,10 @@ pub(crate) fn install() -> Result<ExitCode> {
         let name = program.file_name().context("a program without a name")?;
         replaced(program, &bin.join(name))?;
         say!("installed {}", bin.join(name).display());
+    }
+    for link in HELPERS {
+        linked("tokctl", &bin.join(link))?;
+        say!("linked {}", bin.join(link).display());
     }
     if let Some(note) = release.linking.note() {
         say!("note: {note}");
@@ -126,6 +138,18 @@ fn has_target(target: &str) -> bool {
             false
         }
     }
+}
+
+/// Makes a link to a neighbour, in the place of another that there may be.
+fn linked(to: &str, link: &Path) -> Result<()> {
+    let new = link.with_extension("new");
+    let made = || {
+        // Left behind by one that was interrupted, if it is there.
+        drop(fs::remove_file(&new));
+        symlink(to, &new)?;
+        fs::rename(&new, link)
+    };
+    made().with_context(|| format!("cannot link {}", link.display()))
 }
 
 /// Puts a program in the place of another that may be running.

@@ -12,8 +12,9 @@ use crate::run::{read, run, top, which};
 use crate::say::say;
 
 /// Programs that tests or the bench run (any of those between bars), and the Debian packages they come in.
-const PROGRAMS: [(&str, &str, &str); 6] = [
+const PROGRAMS: [(&str, &str, &str); 7] = [
     ("age", "age", "the vault's files are opened with the stock program"),
+    ("git", "git", "fetches with tokctl as its helper, from a server of its own"),
     ("setsid", "util-linux", "a terminal of its own for programs that prompt"),
     ("npm", "npm", "the certified provider"),
     (

@@ -9,6 +9,7 @@ use tokctl_client::proto::time::parse_duration;
 use crate::cmd::add::AddArgs;
 use crate::cmd::agent::AgentCommand;
 use crate::cmd::exec::ExecArgs;
+use crate::cmd::helper::HelperCommand;
 use crate::cmd::import::ImportCommand;
 use crate::cmd::init::InitArgs;
 use crate::cmd::inspect::InspectArgs;
@@ -120,6 +121,9 @@ pub(crate) enum Command {
     Report(ReportArgs),
     /// Revoke an access token at its provider
     Revoke(RevokeArgs),
+    /// Give tokens to git, docker, cargo, kubectl, AWS and bazel
+    #[command(subcommand, arg_required_else_help = true)]
+    Helper(HelperCommand),
     /// Log in at a provider, with a browser or on another device
     Login(LoginArgs),
     /// Revoke and forget all tokens of a profile; its client secret stays

@@ -1,9 +1,9 @@
 //! `tokctl`: asks tokctl-agent for tokens and manages what it keeps.
 //!
-//! `get` is the command that runs in loops and in prompts of shells, so it is parsed by hand and touches
-//! neither clap nor a file; whatever the hand-written parser does not know goes to clap, which answers
-//! for all. Commands that may read a secret cannot be traced or dumped by others of their user; a `get` that
-//! asks for a passphrase hides when it asks.
+//! `get` is the command that runs in loops and in prompts of shells, and `helper` is what other programs start
+//! by the hundred, so both are parsed by hand and touch neither clap nor a file; whatever the hand-written
+//! parsers do not know goes to clap, which answers for all. Commands that may read a secret cannot be traced or
+//! dumped by others of their user; a `get` that asks for a passphrase hides when it asks.
 
 mod args;
 mod cmd;
@@ -23,7 +23,6 @@ mod terminal;
 mod usage;
 mod variable;
 
-use std::ffi::OsString;
 use std::process::ExitCode;
 
 use args::{Cli, Global};
@@ -32,9 +31,12 @@ use exit::Stop;
 use session::Session;
 
 fn main() -> ExitCode {
-    let arguments: Vec<OsString> = std::env::args_os().collect();
+    let arguments = cmd::helper::spelled_out(std::env::args_os().collect());
     if let Some((global, get)) = quick::parse(&arguments) {
         return finish(global, |session| cmd::get::run(get, session));
+    }
+    if let Some(command) = cmd::helper::quick(&arguments) {
+        return finish(Global::default(), |session| cmd::helper::run(command, session));
     }
     terminal::hide_from_others();
     match Cli::try_parse_from(&arguments) {

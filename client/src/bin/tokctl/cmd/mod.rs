@@ -8,6 +8,7 @@ mod edit;
 pub(crate) mod exec;
 pub(crate) mod get;
 mod help;
+pub(crate) mod helper;
 pub(crate) mod import;
 pub(crate) mod init;
 pub(crate) mod inspect;
@@ -45,6 +46,7 @@ pub(crate) fn run(command: Command, session: &Session) -> Result<(), Stop> {
         Command::Refresh(args) => refresh::run(args, session),
         Command::Report(args) => report::run(args, session),
         Command::Revoke(args) => revoke::run(&args, session),
+        Command::Helper(command) => helper::run(command, session),
         Command::Login(args) => login::run(&args, session),
         Command::Logout(args) => logout::run(&args, session),
         Command::List => list::run(session),
