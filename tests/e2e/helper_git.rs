@@ -117,21 +117,19 @@ fn a_host_that_is_nobodys_is_left_to_others_and_one_of_ours_is_not() {
     let smuggled = format!("{}path=x\rhost=git.acme.example\n", "protocol=https\nhost=a.example\n");
     helper(&["get"], &smuggled).fails(2, &["line end"]);
     // git goes by its own rules, too: the whole way, with what it filled in.
-    let fill = git(
-        &home,
-        &links,
-        &["-c", "credential.helper=tokctl", "-c", "credential.useHttpPath=true"],
-    )
-    .args(["credential", "fill"])
-    .stdin(ask("git.acme.example"))
-    .run()
-    .ok();
-    assert!(fill.contains(&format!("password={token}")), "{fill}");
+    let fill = || {
+        let options = ["-c", "credential.helper=tokctl", "-c", "credential.useHttpPath=true"];
+        let run = git(&home, &links, &options).args(["credential", "fill"]);
+        run.stdin(ask("git.acme.example")).run()
+    };
+    let filled = fill().ok();
+    assert!(filled.contains(&format!("password={token}")), "{filled}");
 
     // Without a token nobody is asked for a password: it would be the wrong one.
     home.tokctl(["lock"]).run().ok();
     let output = helper(&["get"], &ask("git.acme.example")).fails(4, &["sealed"]);
     assert_eq!(output.stdout, "quit=1\n");
+    fill().fails(128, &["the vault is sealed", "told us to quit"]);
 }
 
 #[test]

@@ -157,6 +157,24 @@ fn cargo_reads_a_registry_that_wants_a_token() {
     let locked = fs::read_to_string(package.join("Cargo.lock")).unwrap();
     assert!(locked.contains("name = \"acme-thing\"\nversion = \"1.2.3\""), "{locked}");
     assert_eq!(provider.token_requests().len(), 1);
+    // What cargo itself does not come to here.
+    let ask = |kind: &str, index: &str| {
+        let request = json!({ "v": 1, "kind": kind, "registry": { "index-url": index } });
+        let run = home.tokctl(["helper", "cargo", "--cargo-plugin"]);
+        let said = run.stdin(format!("{request}\n{request}\n")).run().ok();
+        let lines: Vec<Value> =
+            said.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!((&lines[0], &lines[1]), (&json!({ "v": [1] }), &lines[2]));
+        lines[1].clone()
+    };
+    let given = ask("get", &format!("sparse+{index}"));
+    let token = format!("Bearer {}", home.get("acme"));
+    assert_eq!((&given["Ok"]["token"], &given["Ok"]["cache"]), (&json!(token), &json!("expires")));
+    assert!(given["Ok"]["expiration"].is_i64(), "{given}");
+    let foreign = ask("get", "sparse+https://crates.other.example/");
+    assert_eq!(foreign, json!({ "Err": { "kind": "url-not-supported" } }));
+    let login = ask("login", &format!("sparse+{index}"));
+    assert_eq!(login, json!({ "Err": { "kind": "operation-not-supported" } }));
 
     home.tokctl(["lock"]).run().ok();
     lock().fails(101, &["the vault is sealed", "tokctl unlock"]);

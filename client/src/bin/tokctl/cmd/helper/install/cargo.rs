@@ -42,12 +42,19 @@ fn section(name: &str) -> String {
     }
 }
 
-/// Whether a section can be added as text: registries are not written in another way that TOML has.
+/// Whether a section can be added as text: every registry is in a section of its own, and this one in no other spelling
+/// of it that TOML has.
 fn is_plain(text: &str, section: &str) -> bool {
-    let heading = format!("[{section}]");
-    let mut lines = text.lines().map(str::trim);
-    lines.clone().any(|line| line.starts_with(&heading))
-        || !lines.any(|line| line.starts_with("registries") || line.starts_with("[registries]"))
+    let bare = |name: &str| name.replace(['"', '\'', ' '], "");
+    text.lines().map(str::trim).filter(|line| !line.starts_with('#')).all(|line| {
+        let is_about = line.contains("registries");
+        match sections::heading(line) {
+            Some(name) if is_about => {
+                name.starts_with("registries.") && (name == section || bare(name) != bare(section))
+            }
+            _ => !is_about,
+        }
+    })
 }
 
 pub(super) fn uninstall(entries: &[Entry]) -> Result<Change, Stop> {
@@ -105,6 +112,9 @@ mod tests {
             ("[build]\njobs = 2\n", true),
             ("[registries.other]\nindex = \"x\"\n", true),
             ("[registries.acme] # ours\nindex = \"x\"\n", true),
+            ("# registries\n[registry]\ndefault = \"acme\"\n", true),
+            ("[registries.\"acme\"]\nindex = \"x\"\n", false),
+            ("[ registries . acme ]\nindex = \"x\"\n", false),
             ("registries.acme.index = \"x\"\n", false),
             ("[registries]\nacme = { index = \"x\" }\n", false),
         ] {

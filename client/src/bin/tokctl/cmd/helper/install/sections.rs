@@ -1,12 +1,13 @@
 //! Files of `[sections]` with lines of `key = value`, edited as text: AWS's configuration, and as much of TOML as cargo's
 //! needs. A file of another shape is left to its owner.
 
-/// The name in a line that begins a section.
-fn heading(line: &str) -> Option<&str> {
-    let line = line.trim();
-    // A remark may follow.
-    let line = line.split_once(" #").map_or(line, |(line, _)| line.trim_end());
-    line.strip_prefix('[')?.strip_suffix(']').map(str::trim)
+use std::borrow::Cow;
+
+/// The name in a line that begins a section, behind which a remark may follow.
+pub(super) fn heading(line: &str) -> Option<&str> {
+    let (name, rest) = line.trim().strip_prefix('[')?.split_once(']')?;
+    let rest = rest.trim_start();
+    (rest.is_empty() || rest.starts_with(['#', ';'])).then(|| name.trim())
 }
 
 /// The value in a line of that key.
@@ -34,7 +35,11 @@ pub(super) fn set(text: &str, section: &str, key: &str, to: &str) -> String {
     let line = format!("{key} = {to}\n");
     let mut out = String::with_capacity(text.len() + line.len() + section.len() + 4);
     let (mut is_in, mut is_set) = (false, false);
-    for old in text.split_inclusive('\n') {
+    let ended = match text.is_empty() || text.ends_with('\n') {
+        true => Cow::Borrowed(text),
+        false => Cow::Owned(format!("{text}\n")),
+    };
+    for old in ended.split_inclusive('\n') {
         if let Some(name) = heading(old) {
             is_in = name == section;
         }
@@ -55,7 +60,7 @@ pub(super) fn set(text: &str, section: &str, key: &str, to: &str) -> String {
         }
         (false, None) => {
             if !out.is_empty() {
-                out.push_str(if out.ends_with('\n') { "\n" } else { "\n\n" });
+                out.push('\n');
             }
             out.push_str(&format!("[{section}]\n{line}"));
             out
@@ -120,6 +125,8 @@ mod tests {
             ("x = 1", "x = 1\n\n[a]\nk = v\n"),
             ("[a]\nx = 1\n[b]\nk = w\n", "[a]\nk = v\nx = 1\n[b]\nk = w\n"),
             ("[ a ] # ours\nx = 1\n", "[ a ] # ours\nk = v\nx = 1\n"),
+            ("[a]", "[a]\nk = v\n"),
+            ("[a]#ours\n", "[a]#ours\nk = v\n"),
             ("[a]\nk=old\n# k = remark\n", "[a]\nk = v\n# k = remark\n"),
             ("[b]\nk = w\n", "[b]\nk = w\n\n[a]\nk = v\n"),
         ] {
