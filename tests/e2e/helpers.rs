@@ -75,6 +75,14 @@ fn docker_is_answered_by_its_verbs() {
     assert_ne!(home.get("acme"), first);
     assert_eq!(provider.token_requests().len(), 2);
 
+    // A key cannot be replaced, and nobody refused it.
+    let key = home.secret_file("key", "k-1\n");
+    let keys = ["add", "key", "--grant", "api_key", "--api-urls", "https://keys.acme.example/"];
+    home.tokctl(keys).arg("--key-file").arg(key).run().ok();
+    docker("erase", "keys.acme.example").ok();
+    assert_eq!(docker("get", "keys.acme.example").json()["Secret"], "k-1");
+    assert_eq!(home.status("key")["warnings"], json!([]));
+
     home.tokctl(["lock"]).run().ok();
     let output = docker("get", "registry.acme.example").exits(4);
     assert!(

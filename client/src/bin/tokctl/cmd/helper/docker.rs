@@ -57,6 +57,7 @@ fn get(call: &Call, session: &Session) -> Result<(), Stop> {
     };
     let username = shown_username.as_ref().map(tokctl_client::Secret::expose);
     let username = username.or(call.username.as_deref()).unwrap_or_else(|| usual_name(server));
+    let username = field::checked("Username", username)?;
     session.output.json(&Answer { server_url: server, username, secret: secret.expose() })
 }
 

@@ -81,7 +81,7 @@ fn asked(input: &[u8]) -> Result<Asked, Stop> {
         let Some((key, value)) = line.split_once('=') else {
             return Err(field::refused("what git asks has a line without `=`"));
         };
-        let value = field::checked(key, value)?;
+        field::checked(key, line)?;
         let text = || value.to_owned();
         let secret = || Some(Secret::new(value.to_owned()));
         match key {
