@@ -10,6 +10,7 @@ use std::sync::Arc;
 use tokctl_proto::{Failure, ProfileName, Secret, TokenKey};
 
 use crate::event::{AnswerId, AttemptId, RequestId, SaveId};
+use crate::happening::Happening;
 use crate::refresh_token::Successor;
 use crate::schedule::Schedule;
 use crate::token::Token;
@@ -22,6 +23,8 @@ pub enum Effect {
     Progress { request: RequestId, text: String },
     /// Something that a person must see to, said once: a line in the log, at the level of a warning.
     Alarm { profile: ProfileName, text: String },
+    /// Something happened: tell whoever wants to know. Nothing follows.
+    Tell(Happening),
     /// Ask this client for the passphrase; `Event::Passphrase` may follow.
     AskPassphrase { request: RequestId, again: bool },
     /// The vault is open: carry out the request. `Event::Changed` follows.

@@ -121,7 +121,8 @@ pub enum Event {
 #[derive(Debug)]
 pub enum LoginState {
     Began,
-    Ended(Result<(), Failure>),
+    /// With the end of its token, where it has one.
+    Ended(Result<Option<WallMs>, Failure>),
 }
 
 /// What the agent finds when it starts.

@@ -15,6 +15,7 @@ mod event;
 mod flight;
 mod get;
 mod granted;
+mod happening;
 mod history;
 mod hold;
 mod key;
@@ -47,6 +48,7 @@ pub use event::{
 };
 pub use get::{no_such_profile, stopping};
 pub use granted::missing_scopes;
+pub use happening::Happening;
 pub use history::{ATTEMPTS_KEPT, Attempted};
 pub use outcome::{Cause, Class, Obtained, Outcome, Reached, Trouble};
 pub use profile::{Ahead, Keep, Lanes, Policy, Pool, Profile, Rate, Rotation, Source, Subject};

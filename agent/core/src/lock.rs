@@ -12,6 +12,7 @@ use crate::core::{Core, Rebuild};
 use crate::effect::{Effect, Reply};
 use crate::event::{Get, Refresh, RequestId, Vault, VaultChange};
 use crate::flight::{Flight, Worth};
+use crate::happening::Happening;
 use crate::key::Saving;
 use crate::profile::Source;
 use crate::subject::Subjects;
@@ -260,6 +261,10 @@ impl Core {
 
     /// The vault is open: everybody who waited goes on.
     fn open(&mut self, vault: Vault) {
+        // One that was not sealed after all has been open all the time.
+        if matches!(self.lock.state, State::Unknown | State::Absent | State::Sealed(_)) {
+            self.happened(Happening::Unlocked);
+        }
         self.lock.state = State::Open(vault);
         for request in std::mem::take(&mut self.lock.sealers) {
             let message = "the vault was opened again before it was sealed";
@@ -396,6 +401,7 @@ impl Core {
         self.lock.state = State::Sealed(vault);
         self.wipe();
         self.effects.push(Effect::Seal);
+        self.happened(Happening::Locked);
         for request in std::mem::take(&mut self.lock.sealers) {
             self.say(
                 request,

@@ -1,11 +1,12 @@
 //! Logins that are under way. The shell carries them out; whoever would be told to log in waits for one, as long as
 //! its time allows.
 
-use tokctl_proto::{Failure, Kind, ProfileName};
+use tokctl_proto::{Failure, Kind, ProfileName, TokenKey, WallMs};
 
 use crate::core::Core;
 use crate::effect::Effect;
 use crate::event::{LoginState, RequestId};
+use crate::happening::Happening;
 use crate::verdict::{News, Verdict};
 
 impl Core {
@@ -18,11 +19,13 @@ impl Core {
         }
     }
 
-    fn login_ended(&mut self, name: &ProfileName, result: Result<(), Failure>) {
+    fn login_ended(&mut self, name: &ProfileName, result: Result<Option<WallMs>, Failure>) {
         let Some(waited) = self.logins.remove(name) else { return };
         match result {
             // Its entry has changed and is being read. If that has not been told, it is read now.
-            Ok(()) => {
+            Ok(expires_at) => {
+                let key = self.shared(TokenKey::plain(name.clone()));
+                self.happened(Happening::Renewed { key, expires_at });
                 let is_served = self.keys_of(name).iter().all(|key| self.turn_of(key).is_none());
                 if self.is_loaded(name) && !is_served {
                     self.outdate(name);

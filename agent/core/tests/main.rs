@@ -21,6 +21,7 @@ mod story {
     mod rotation;
     mod subject;
     mod teller;
+    mod watch;
 }
 
 #[cfg(test)]
@@ -44,5 +45,6 @@ mod sim {
     mod sweep;
     mod uses;
     mod vault;
+    mod watcher;
     mod world;
 }

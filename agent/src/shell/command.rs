@@ -1,5 +1,7 @@
 //! A request, checked and detached from the bytes it came in.
 
+use std::collections::BTreeSet;
+
 use tokctl_core::{Get, Refresh, Report, RequestId};
 use tokctl_proto::request::{self, Request};
 use tokctl_proto::{Failure, Kind, ProfileName, Secret, SecretStr, TokenKey};
@@ -32,6 +34,8 @@ pub enum Command {
     /// How a profile's token is used, and whether at that URL.
     Usage(Option<ProfileName>, Option<String>),
     Login(Wish),
+    /// Of these profiles; none: of all, and of the vault.
+    Watch(BTreeSet<ProfileName>),
     Unlock {
         passphrase: Option<Secret>,
         interactive: bool,
@@ -165,8 +169,10 @@ impl Command {
                 usage.profile.as_deref().map(name).transpose()?,
                 usage.url.map(std::borrow::Cow::into_owned),
             ),
-            Request::Watch(_)
-            | Request::Probe(_)
+            Request::Watch(watch) => {
+                Self::Watch(watch.profiles.iter().map(|text| name(text)).collect::<Result<_, _>>()?)
+            }
+            Request::Probe(_)
             | Request::SocketCreate(_)
             | Request::SocketList(_)
             | Request::SocketRemove(_) => {

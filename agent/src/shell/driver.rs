@@ -3,13 +3,13 @@
 //! It decides nothing. Between inputs it naps (`nap.rs`), until the core's next deadline at most. What
 //! becomes of a request is in `request.rs`, of the end in `stop.rs`.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokctl_core::{Changed as CoreChanged, Core, Event, RequestId, Start};
+use tokctl_core::{Changed as CoreChanged, Core, Effect, Event, RequestId, Start};
 use tokctl_proto::response::{Item, Paste, PublicKey};
 use tokctl_proto::{BootMs, Failure, Now, ProfileName, TokenKey, WallMs};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
@@ -29,6 +29,7 @@ use super::revoke::work_off::{Tried, Waiting};
 use super::serve::stopping;
 use super::stored::Loaded;
 use super::subject_files::SubjectFiles;
+use super::watchers::Watchers;
 use crate::clock;
 use crate::config::Profile;
 use crate::vault::EntryId;
@@ -132,6 +133,7 @@ pub enum Ask {
     Why,
     /// How its token is used, and whether at that URL.
     Usage(Option<String>),
+    Watch(BTreeSet<ProfileName>),
 }
 
 impl Input {
@@ -199,6 +201,7 @@ pub struct Driver {
     inbox: UnboundedReceiver<Input>,
     performer: Performer,
     logins: Logins,
+    watchers: Watchers,
     subject_files: SubjectFiles,
     facts: Facts,
     live: Live,
@@ -235,6 +238,7 @@ impl Driver {
             subject_files: SubjectFiles::new(sender.clone()),
             performer: Performer::new(means, sender, prompt),
             logins: Logins::default(),
+            watchers: Watchers::default(),
             facts,
             live,
             config_problem,
@@ -318,8 +322,12 @@ impl Driver {
             Input::Request { id, command, reply } => self.request(now, id, command, reply),
             Input::Gone(request) => {
                 self.performer.requests.remove(&request);
+                self.watchers.leave(request);
                 self.leave_login(now, request);
                 self.handle(now, Event::Gone { request });
+            }
+            Input::Event(Event::Cancel { request }) if self.watchers.is_watching(request) => {
+                self.watchers.leave(request);
             }
             Input::Event(event) => {
                 if let Some(event) = self.unless_of_login(now, event) {
@@ -386,7 +394,9 @@ impl Driver {
         let mut events = VecDeque::from([event]);
         while let Some(event) = events.pop_front() {
             for effect in self.core.handle(now, event) {
-                if let Some(effect) = self.unless_effect_of_login(now, effect) {
+                if let Effect::Tell(happening) = &effect {
+                    self.watchers.tell(now.wall, happening, &self.live);
+                } else if let Some(effect) = self.unless_effect_of_login(now, effect) {
                     events.extend(self.performer.perform(effect, &self.live));
                 }
             }

@@ -190,7 +190,7 @@ impl Importer {
         // Without a driver the reply is dropped, which is an answer too.
         let _stopped = self.door.inbox.send(Input::Request { id, command, reply });
         let mut warnings = Vec::new();
-        while let Some(Outgoing { bytes, kind }) = receiver.recv().await {
+        while let Some(Outgoing { bytes, kind, .. }) = receiver.recv().await {
             let response = codec::decode_line::<Response<'_>>(&bytes);
             match (response, kind) {
                 (Ok(Response::Done(Done::Said(said))), _) => {

@@ -32,4 +32,5 @@ pub mod socket;
 mod speaker;
 pub mod stored;
 mod subject_files;
+mod watchers;
 pub mod worker;

@@ -112,6 +112,8 @@ impl Performer {
             Effect::Bury { attempt, profile } => self.bury(attempt, profile),
             Effect::Alarm { profile, text } => warn!(%profile, "{text}"),
             Effect::SaveSchedule(schedule) => self.save_schedule(schedule),
+            // The driver has done so.
+            Effect::Tell(_) => {}
         }
         None
     }

@@ -5,6 +5,8 @@
 //! before, by a panic most likely, ends it as a bug of ours: nobody waits for an answer that cannot
 //! come.
 
+use std::sync::Arc;
+
 use tokctl_proto::codec;
 use tokctl_proto::error::WireFailure;
 use tokctl_proto::frame;
@@ -28,6 +30,8 @@ pub enum Encoding {
 pub struct Outgoing {
     pub bytes: Zeroizing<Vec<u8>>,
     pub kind: Sent,
+    /// Held until they are written, where somebody counts what is not.
+    pub waiting: Option<Arc<()>>,
 }
 
 impl std::fmt::Debug for Outgoing {
@@ -50,7 +54,8 @@ pub enum Sent {
 
 /// Answers one request. Nobody listens any more once the client is gone, and that is fine.
 ///
-/// The channel has no bound of its own: a request has at most as many items as there are profiles.
+/// The channel has no bound of its own: a request has at most as many items as there are profiles, but for one that
+/// counts those that are [`ReplyTo::queued`].
 #[derive(Debug)]
 pub struct ReplyTo {
     encoding: Encoding,
@@ -77,6 +82,14 @@ impl ReplyTo {
 
     pub fn item(&self, item: Item<'_>) {
         self.send(&Response::Item(item), Sent::More);
+    }
+
+    /// An item of which `waiting` is held until it is written, so that whoever has no end of them can stop.
+    pub fn queued(&self, item: Item<'_>, waiting: &Arc<()>) {
+        if let Some(bytes) = encode(self.encoding, &Response::Item(item)) {
+            let waiting = Some(Arc::clone(waiting));
+            let _gone = self.channel.send(Outgoing { bytes, kind: Sent::More, waiting });
+        }
     }
 
     pub fn progress(&self, text: &str, warning: bool) {
@@ -110,7 +123,7 @@ impl ReplyTo {
     /// False when the response is larger than a frame and was not sent.
     fn send(&self, response: &Response<'_>, kind: Sent) -> bool {
         let Some(bytes) = encode(self.encoding, response) else { return false };
-        let _gone = self.channel.send(Outgoing { bytes, kind });
+        let _gone = self.channel.send(Outgoing { bytes, kind, waiting: None });
         true
     }
 }

@@ -184,9 +184,9 @@ impl<S: Peer> Connection<S> {
     ) -> Result<(), End> {
         let reply = ReplyTo::new(encoding, self.sender.clone());
         let mut under_way = UnderWay { inbox: self.context.inbox.clone(), id, answered: false };
-        // Nobody writes to whoever waits for a person, so a client that was killed would not be missed.
+        // Nobody writes to whoever waits for a person or for something to happen, so a client that was killed would not be missed.
         let watch = match command {
-            Command::Login(_) => self.stream.watch(),
+            Command::Login(_) | Command::Watch(_) => self.stream.watch(),
             _ => None,
         };
         under_way.begin(command, reply);
@@ -210,7 +210,7 @@ impl<S: Peer> Connection<S> {
             tokio::select! {
                 biased;
                 outgoing = self.receiver.recv() => {
-                    let Outgoing { bytes, kind } = outgoing.ok_or(End::Closed)?;
+                    let Outgoing { bytes, kind, waiting: _waiting } = outgoing.ok_or(End::Closed)?;
                     under_way.answered = kind == Sent::Last;
                     write(&mut self.stream, &bytes).await?;
                     match kind {

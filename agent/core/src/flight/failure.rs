@@ -12,6 +12,7 @@ use crate::backoff;
 use crate::core::Core;
 use crate::effect::{Credential, Effect, Kept, Refreshed};
 use crate::event::{AttemptId, Burial};
+use crate::happening::Happening;
 use crate::key::Refused;
 use crate::lane::LaneId;
 use crate::outcome::{Cause, Class, Reached, Trouble};
@@ -159,6 +160,8 @@ impl Core {
         if let Some(lane) = self.lanes.get_mut(id).filter(|lane| !lane.is_blocked()) {
             lane.forgive();
         }
+        let failure = trouble.failure.clone();
+        self.happened(Happening::Failed { key: Arc::clone(key), failure });
         if let Some(state) = self.keys.get_mut(key) {
             state.refused = Some(Box::new(Refused { failure: trouble.failure, until }));
             state.is_wanted = false;
@@ -190,12 +193,19 @@ impl Core {
         let is_for_subject = trouble.cause == Cause::Subject;
         let is_first = lane.trouble.as_ref().is_none_or(|last| last.class != trouble.class);
         let retrying = trouble.class == Class::Retry && !is_lost;
-        let text = trouble.failure.message.clone();
+        let failure = trouble.failure.clone();
+        let text = failure.message.clone();
         lane.trouble = Some(Box::new(trouble));
+        let key = Arc::clone(id.key());
+        self.happened(Happening::Failed { key, failure: failure.clone() });
         // Of a subject its own profile says so.
         if needs_login && is_first && !is_for_subject {
             // Said once; each caller is told by its own answer.
             self.alarm(&id.profile().clone(), text.clone());
+            self.happened(Happening::LoginNeeded { profile: id.profile().clone(), failure });
+        } else if is_lost && let Some(failure) = self.refuse_to_present(id, false) {
+            // It is not presented a third time.
+            self.happened(Happening::LoginNeeded { profile: id.profile().clone(), failure });
         }
         // All that wait in this lane sat through it: the provider treats them alike.
         let keys: Vec<Arc<TokenKey>> = self.keys_in(id).cloned().collect();

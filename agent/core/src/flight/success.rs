@@ -11,6 +11,7 @@ use crate::backoff;
 use crate::core::{Core, Saved};
 use crate::effect::{Credential, Effect, Kept, Refreshed};
 use crate::event::{AttemptId, SaveId};
+use crate::happening::Happening;
 use crate::key::Saving;
 use crate::lane::LaneId;
 use crate::outcome::{Obtained, Trouble};
@@ -148,6 +149,8 @@ impl Core {
             self.make_room(&key.profile);
         }
         let is_short = !self.not_granted(key, &token).is_empty();
+        let expires_at = token.expires_at;
+        self.happened(Happening::Renewed { key: Arc::clone(key), expires_at });
         self.adopt(key, token, age);
         if let Some(state) = self.keys.get_mut(key) {
             state.refused = None;

@@ -21,6 +21,7 @@ use super::rotation::Rotations;
 use super::served::{HandOut, Tokens};
 use super::subjects::Subjects;
 use super::uses::{Uses, pool_of};
+use super::watcher::Watcher;
 
 #[derive(Default)]
 pub(super) struct Checker {
@@ -36,6 +37,7 @@ pub(super) struct Checker {
     pub(super) tokens: Tokens,
     pub(super) uses: Uses,
     subjects: Subjects,
+    watcher: Watcher,
     alarmed: BTreeSet<ProfileName>,
     /// Answers that an earlier run left, and the attempts that read them.
     unread: BTreeMap<AnswerId, TokenKey>,
@@ -274,6 +276,7 @@ impl Checker {
         for effect in effects {
             self.effect(serves, effect);
         }
+        self.watcher.agrees(core);
         if !opened && self.open {
             self.flights.excuse_silence();
         }
@@ -367,6 +370,7 @@ impl Checker {
                     assert!(!self.flights.is_flying(alone), "{alone} is not left alone");
                 }
             }
+            Effect::Tell(happening) => self.watcher.hears(happening),
             Effect::Progress { .. } | Effect::Unlock { .. } | Effect::Alarm { .. } => {}
         }
     }

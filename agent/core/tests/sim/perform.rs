@@ -19,7 +19,7 @@ impl World {
             Effect::Reply { reply, .. } => {
                 self.token_replies += u64::from(matches!(reply, Reply::Token(_)));
             }
-            Effect::Progress { .. } | Effect::Alarm { .. } => {}
+            Effect::Progress { .. } | Effect::Alarm { .. } | Effect::Tell(_) => {}
             Effect::AskPassphrase { request, .. } => self.prompt(request),
             Effect::Admitted { request } => self.give(Work::Admin(request)),
             Effect::Unlock { passphrase } => self.give(Work::Unlock(passphrase)),

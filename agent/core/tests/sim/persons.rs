@@ -114,7 +114,7 @@ impl World {
             self.step(Event::Changed(Changed { entries, forget, ..Changed::default() }));
         }
         let failure = Failure::new(Kind::LoginExpired, "the login was not finished in time");
-        let state = LoginState::Ended(if is_done { Ok(()) } else { Err(failure) });
+        let state = LoginState::Ended(if is_done { Ok(None) } else { Err(failure) });
         self.step(Event::Login { profile: name.clone(), state });
     }
 

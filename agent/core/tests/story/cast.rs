@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 use tokctl_core::{
-    Cause, Class, Get, Lanes, Obtained, Policy, Pool, Profile, Rate, Reached, Refresh,
+    Cause, Class, Get, Happening, Lanes, Obtained, Policy, Pool, Profile, Rate, Reached, Refresh,
     RefreshToken, Report, RequestId, Source, Successor, Token, Trouble,
 };
 use tokctl_proto::{Failure, Kind, Now, ProfileName, Secret, TokenKey};
@@ -137,4 +137,19 @@ pub(super) fn obtained(token: Token, successor: Option<&str>) -> Obtained {
     let successor =
         successor.map(|text| Successor { secret: Secret::new(text.to_owned()), expires_at: None });
     Obtained { token, successor, clock_ahead_s: None, status: 200 }
+}
+
+/// What a watcher hears, with the seconds that a new token has left.
+pub(super) fn heard(now: Now, happening: &Happening) -> String {
+    let whose = match happening {
+        Happening::Renewed { key, .. } | Happening::Failed { key, .. } => key.to_string(),
+        other => other.profile().map(ToString::to_string).unwrap_or_default(),
+    };
+    let left = match happening {
+        Happening::Renewed { expires_at: Some(end), .. } => {
+            format!("{}", end.since(now.wall).as_secs())
+        }
+        _ => happening.failure().map_or("", |failure| failure.kind.name()).to_owned(),
+    };
+    format!("{} {whose} {left}", happening.name()).trim_end().to_owned()
 }

@@ -22,7 +22,7 @@ fn begins(story: &mut Teller) -> Vec<String> {
 
 fn ends(story: &mut Teller, well: bool) -> Vec<String> {
     let failure = Failure::new(Kind::LoginExpired, "the login was not finished in time");
-    let state = LoginState::Ended(if well { Ok(()) } else { Err(failure) });
+    let state = LoginState::Ended(if well { Ok(None) } else { Err(failure) });
     story.tell(Event::Login { profile: name("acme"), state })
 }
 

@@ -20,6 +20,8 @@ pub(super) struct Teller {
     pub(super) now: Now,
     /// The last schedule that was written.
     pub(super) schedule: Option<Schedule>,
+    /// What happened by the word of the core, which is not told among the rest.
+    pub(super) told: Vec<String>,
     profiles: BTreeMap<ProfileName, Profile>,
     sent: Vec<AttemptId>,
     /// Writes of tokens, in the order in which they were asked for.
@@ -43,6 +45,7 @@ impl Teller {
             core: Core::new(1),
             now: Now { wall: WallMs::from_unix_s(WALL_S), boot: BootMs(0) },
             schedule: None,
+            told: Vec::new(),
             profiles,
             sent: Vec::new(),
             saves: Vec::new(),
@@ -362,6 +365,10 @@ impl Teller {
                 "bury".to_owned()
             }
             Effect::Alarm { profile, .. } => format!("alarm {profile}"),
+            Effect::Tell(happening) => {
+                self.told.push(heard(self.now, &happening));
+                return None;
+            }
             Effect::SaveSchedule(schedule) => {
                 self.schedule = Some(schedule);
                 return None;

@@ -146,6 +146,7 @@ impl Driver {
             step: None,
             asks: false,
             stage: Stage::Waiting,
+            expires_at: None,
             task,
             pasted: sender,
         };
@@ -185,6 +186,7 @@ impl Driver {
             News::Committed => pending.stage = Stage::Committed,
             News::Ended(Err(failure)) => self.end_login(now, name, &Err(failure)),
             News::Ended(Ok(finished)) => {
+                pending.expires_at = finished.login.token.expires_at;
                 pending.stage = Stage::Storing(Some(finished));
                 let (request, alone) = (pending.inside(), Some(name.clone()));
                 self.handle(now, Event::Admit { request, interactive: false, alone });
@@ -227,7 +229,7 @@ impl Driver {
                 Err(failure) => to.reply.failed(failure),
             }
         }
-        let state = LoginState::Ended(result.clone().map(drop));
+        let state = LoginState::Ended(result.clone().map(|_| pending.expires_at));
         self.handle(now, Event::Login { profile: name.clone(), state });
     }
 

@@ -1,8 +1,8 @@
 //! A client's request on its way: to the core, to the vault thread, or answered at once.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
-use tokctl_core::{Event, RequestId};
+use tokctl_core::{Event, RequestId, no_such_profile};
 use tokctl_proto::{Now, ProfileName};
 
 use super::{Ask, Driver, Pending, Purging, Task, Then, TokenForm};
@@ -34,6 +34,14 @@ impl Driver {
             Command::Login(wish) => {
                 let profile = wish.profile.clone();
                 self.about(now, id, pending, profile, Ask::Login(Box::new(wish)));
+            }
+            Command::Watch(profiles) => {
+                // One that nobody knows is looked for, and all of them are when the file has been read.
+                let first = profiles.iter().find(|name| !self.has(name)).or(profiles.first());
+                match first.cloned() {
+                    Some(profile) => self.about(now, id, pending, profile, Ask::Watch(profiles)),
+                    None => self.watchers.begin(id, profiles, pending.reply),
+                }
             }
             Command::Why(profile) => self.about(now, id, pending, profile, Ask::Why),
             Command::Usage(Some(profile), url) => {
@@ -141,6 +149,14 @@ impl Driver {
         }
     }
 
+    fn watch(&mut self, request: RequestId, profiles: BTreeSet<ProfileName>, reply: ReplyTo) {
+        let Some(unknown) = profiles.iter().find(|name| !self.has(name)) else {
+            return self.watchers.begin(request, profiles, reply);
+        };
+        let known = self.live.config.profiles.keys().map(ProfileName::as_str);
+        reply.failed(&no_such_profile(unknown, known));
+    }
+
     pub(super) fn has(&self, profile: &ProfileName) -> bool {
         self.live.config.profiles.contains_key(profile)
     }
@@ -159,6 +175,11 @@ impl Driver {
             Ask::Usage(url) => {
                 if let Some(Pending { reply, .. }) = self.performer.requests.remove(&request) {
                     query::usage(&self.live, Some(profile), url.as_deref(), reply);
+                }
+            }
+            Ask::Watch(profiles) => {
+                if let Some(Pending { reply, .. }) = self.performer.requests.remove(&request) {
+                    self.watch(request, profiles, reply);
                 }
             }
             Ask::Login(wish) => self.admit_login(now, request, profile, *wish),

@@ -36,6 +36,7 @@ impl Driver {
         let leave_by = now.boot.plus(FINISH_TIME_MAX);
         self.leave_by = Some(leave_by);
         self.handle(now, Event::Stop);
+        self.watchers.stop();
         self.stop_logins(now);
         if !self.is_quiet() {
             info!("stops when the requests under way are over");
@@ -63,6 +64,7 @@ impl Driver {
     pub async fn farewell(&mut self, time_max: Duration) {
         if self.leave_by.is_none() {
             self.handle(clock::now(), Event::Stop);
+            self.watchers.stop();
         }
         let finishing = async {
             while !self.performer.requests.is_empty() {

@@ -194,6 +194,7 @@ mod login;
 mod logout;
 mod requests;
 mod stop;
+mod watch;
 
 const GET: &str = r#"{"get":{"profile":"acme"}}"#;
 

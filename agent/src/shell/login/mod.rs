@@ -124,6 +124,8 @@ pub(super) struct Pending {
     /// The address at the end is to be pasted.
     pub(super) asks: bool,
     pub(super) stage: Stage,
+    /// Of the token that it brought, where it has an end.
+    pub(super) expires_at: Option<WallMs>,
     pub(super) task: AbortHandle,
     pub(super) pasted: UnboundedSender<Secret>,
 }
