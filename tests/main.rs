@@ -43,6 +43,7 @@ mod e2e {
     mod revoke;
     mod revoke_as_client;
     mod self_signed;
+    mod sockets;
     mod steps;
     mod tls;
     mod token_exchange;
@@ -58,6 +59,7 @@ mod fault {
     mod redirect;
     mod rotation;
     mod socket;
+    mod sockets;
     mod time;
     mod users;
     mod vault;

@@ -17,7 +17,7 @@ use tokctl_proto::codec;
 use tokctl_proto::endpoint::Places;
 use tokctl_proto::frame::{self, Frame, LENGTH_BYTES, Preamble};
 use tokctl_proto::request::{Answer, Cancel};
-use tokctl_proto::response::Done;
+use tokctl_proto::response::{Done, Item};
 use tokctl_proto::secret::SecretStr;
 use tokctl_proto::{Request, Response, version};
 use zeroize::{Zeroize, Zeroizing};
@@ -40,7 +40,6 @@ pub(crate) struct Connection {
     filled: usize,
     /// Set on the stream at present.
     patience: Option<Duration>,
-    agent_uid: u32,
     /// No request is under way, so the next frame is the answer to the next request.
     idle: bool,
 }
@@ -65,7 +64,10 @@ impl fmt::Debug for Connection {
 impl Connection {
     /// Connects to whoever listens at `socket`; `None` when nobody does.
     pub(crate) fn open(socket: &Path, places: &Places) -> Result<Option<Self>, Error> {
-        if !places.socket_is_named && !check_directory(socket, places.agent_uid)? {
+        // Without a named socket the agent is this user's own.
+        if let (false, Some(uid)) = (places.socket_is_named, places.agent_uid)
+            && !check_directory(socket, uid)?
+        {
             return Ok(None);
         }
         let at = || format!("cannot connect to {}", socket.display());
@@ -81,7 +83,7 @@ impl Connection {
                 };
             }
         };
-        check_peer(&stream, socket, places.agent_uid)?;
+        check_peer(&stream, socket, places)?;
 
         let mut outgoing = Zeroizing::new(Vec::with_capacity(BUFFER_BYTES));
         Preamble::new(places.home.clone()).encode(&mut outgoing).map_err(Error::TooLarge)?;
@@ -92,7 +94,6 @@ impl Connection {
             read: 0,
             filled: 0,
             patience: None,
-            agent_uid: places.agent_uid,
             idle: true,
         }))
     }
@@ -130,6 +131,31 @@ impl Connection {
         };
         self.idle = true;
         Ok(Whole(last))
+    }
+
+    /// Sends a request that stays under way, and reads to the first item in which something is found.
+    pub(crate) fn begin<T>(
+        &mut self,
+        request: &Request<'_>,
+        patience: Option<Duration>,
+        find: impl Fn(&Item<'_>) -> Option<T>,
+    ) -> Result<T, Error> {
+        self.idle = false;
+        self.be_patient(patience)?;
+        self.send(request)?;
+        loop {
+            let body = self.next_frame()?;
+            match self.decode(&body)? {
+                Response::Progress(_) => {}
+                Response::Item(item) => {
+                    if let Some(found) = find(&item) {
+                        return Ok(found);
+                    }
+                }
+                Response::Error(failure) => return Err(failure.into_owned().into()),
+                _ => return Err(Error::Unexpected),
+            }
+        }
     }
 
     /// The end of the last request. It is decoded a second time because the loop could not return what it
@@ -237,9 +263,10 @@ impl Connection {
     /// TOKCTL_SOCK_UID allows, takes us for somebody else.
     fn closed(&self) -> Error {
         let own = nix::unistd::geteuid().as_raw();
-        match self.agent_uid != own && self.filled == 0 {
-            true => Error::NotServed { agent: self.agent_uid, own },
-            false => Error::Closed,
+        let agent = self.stream.peer_creds().ok().and_then(|peer| peer.euid());
+        match agent {
+            Some(agent) if agent != own && self.filled == 0 => Error::NotServed { agent, own },
+            _ => Error::Closed,
         }
     }
 
@@ -285,17 +312,16 @@ fn check_directory(socket: &Path, agent_uid: u32) -> Result<bool, Error> {
     }
 }
 
-fn check_peer(stream: &Stream, socket: &Path, agent_uid: u32) -> Result<(), Error> {
+fn check_peer(stream: &Stream, socket: &Path, places: &Places) -> Result<(), Error> {
+    let Some(expected) = places.agent_uid else { return Ok(()) };
     let refused = |source| Error::machine("cannot tell whose agent this is", source);
     let found = stream.peer_creds().map_err(refused)?.euid();
     let found = found.ok_or_else(|| refused(ErrorKind::Unsupported.into()))?;
-    match found == agent_uid {
-        true => Ok(()),
-        false => Err(Error::WrongUser {
-            what: format!("the agent at {}", socket.display()),
-            found,
-            expected: agent_uid,
-        }),
+    let what = || format!("the agent at {}", socket.display());
+    match (found == expected, places.socket_is_named) {
+        (true, _) => Ok(()),
+        (false, true) => Err(Error::OtherAgent { socket: socket.to_owned(), found, expected }),
+        (false, false) => Err(Error::WrongUser { what: what(), found, expected }),
     }
 }
 

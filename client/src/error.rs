@@ -38,6 +38,9 @@ pub enum Error {
     /// Somebody else's socket, or their agent.
     #[error("{what} belongs to uid {found}, not to uid {expected}: nothing was sent")]
     WrongUser { what: String, found: u32, expected: u32 },
+    /// The agent that TOKCTL_SOCK names has another uid than it must have.
+    #[error("the agent at {} belongs to uid {found}, not to uid {expected}: nothing was sent", .socket.display())]
+    OtherAgent { socket: PathBuf, found: u32, expected: u32 },
     /// Root, where everything belongs to another user.
     #[error("{} belongs to uid {owner}, and this runs as root", .path.display())]
     Sudo { path: PathBuf, owner: u32 },
@@ -112,6 +115,7 @@ impl Error {
             | Self::NotReady(_)
             | Self::Closed => Kind::NoAgent,
             Self::WrongUser { .. }
+            | Self::OtherAgent { .. }
             | Self::Sudo { .. }
             | Self::Foreign { .. }
             | Self::NotServed { .. } => Kind::WrongUser,
@@ -159,9 +163,12 @@ impl Error {
             }
             Self::Sudo { .. } => "leave out sudo".to_owned(),
             Self::Foreign { .. } => "set HOME or TOKCTL_HOME to a directory of your own".to_owned(),
+            Self::OtherAgent { found, .. } => {
+                format!("if that is the agent you mean, set TOKCTL_SOCK_UID={found}")
+            }
             Self::NotServed { .. } => {
-                "an agent serves its own user alone; TOKCTL_SOCK_UID is for one that is us, seen from \
-                 another user namespace"
+                "an agent serves its own user alone, and another at a socket that was made for it, by the uid that it \
+                 has where the agent runs: `tokctl socket create PATH --only PROFILE --allow-uid UID`"
                     .to_owned()
             }
             Self::NoSubject { hint, .. } => (*hint).to_owned(),

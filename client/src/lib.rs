@@ -45,6 +45,7 @@ mod autostart;
 mod connection;
 mod error;
 mod handler;
+mod private_socket;
 pub mod subject;
 mod token;
 mod usage;
@@ -59,6 +60,7 @@ use tokctl_proto::response::{Ask, AskSubject, Done, Item, Progress};
 
 pub use error::Error;
 pub use handler::{Agent, Handler, Reply};
+pub use private_socket::PrivateSocket;
 pub use tokctl_proto as proto;
 pub use tokctl_proto::{ProfileName, Request, Secret};
 pub use token::{DpopFor, GetOptions, RefreshOptions, Report, Token};
@@ -265,10 +267,16 @@ impl Client {
         patience: Option<Duration>,
         handler: &mut dyn Handler,
     ) -> Result<Whole, Error> {
+        self.reconnect()?;
+        self.connection.request(request, patience, handler)
+    }
+
+    /// Connects again where a request was left in the middle.
+    fn reconnect(&mut self) -> Result<(), Error> {
         if !self.connection.is_idle() {
             self.connection = autostart::open(&self.connect)?;
         }
-        self.connection.request(request, patience, handler)
+        Ok(())
     }
 }
 
@@ -315,6 +323,7 @@ fn changes_nothing(request: &Request<'_>) -> bool {
             | Request::Why(_)
             | Request::Usage(_)
             | Request::ConfigRead(_)
+            | Request::SocketList(_)
     )
 }
 
@@ -331,7 +340,10 @@ fn patience(request: &Request<'_>) -> Option<Duration> {
         | Request::ConfigRead(_)
         | Request::AgentStatus(_)
         | Request::AgentReload(_)
-        | Request::AgentStop(_) => Some(SILENCE_MAX),
+        | Request::AgentStop(_)
+        | Request::SocketCreate(_)
+        | Request::SocketList(_)
+        | Request::SocketRemove(_) => Some(SILENCE_MAX),
         Request::Refresh(refresh) => {
             let wait = refresh.timeout_ms.map(|whole| Duration::from_millis(whole.into()));
             Some(wait.unwrap_or(GET_TIMEOUT).saturating_add(GRACE))

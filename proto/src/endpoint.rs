@@ -25,7 +25,7 @@ pub enum EndpointError {
     /// `vault/lock` separates its fields by line feeds, and a path is printed as it is.
     #[error("a control character is in the path `{0}`")]
     Control(String),
-    #[error("TOKCTL_SOCK_UID is not a user id: `{0}`")]
+    #[error("TOKCTL_SOCK_UID is neither a user id nor `any`: `{0}`")]
     Uid(String),
 }
 
@@ -59,8 +59,8 @@ pub struct Places {
     pub socket: PathBuf,
     /// TOKCTL_SOCK names the socket: it may be somebody else's agent, so none is started there.
     pub socket_is_named: bool,
-    /// The uid that the agent must have.
-    pub agent_uid: u32,
+    /// The uid that the agent must have; none: whichever it has.
+    pub agent_uid: Option<u32>,
 }
 
 impl Places {
@@ -98,11 +98,13 @@ impl Places {
             None => derived_socket(home.as_deref(), environment)?,
         };
         let agent_uid = match set("TOKCTL_SOCK_UID") {
-            Some(uid) if named.is_some() => uid
-                .to_str()
-                .and_then(|uid| uid.parse().ok())
-                .ok_or_else(|| EndpointError::Uid(crate::escape::shown(&uid.to_string_lossy())))?,
-            _ => environment.uid,
+            Some(any) if named.is_some() && any == "any" => None,
+            Some(uid) if named.is_some() => {
+                let shown = || crate::escape::shown(&uid.to_string_lossy());
+                let parsed = uid.to_str().and_then(|uid| uid.parse().ok());
+                Some(parsed.ok_or_else(|| EndpointError::Uid(shown()))?)
+            }
+            _ => Some(environment.uid),
         };
         for path in [&config, &vault, &state, &socket] {
             let path = path.to_string_lossy();
@@ -340,10 +342,18 @@ mod tests {
     #[test]
     fn another_uid_is_for_named_sockets_alone() {
         for (variables, uid) in [
-            (&[("HOME", "/h"), ("TOKCTL_SOCK", "/s"), ("TOKCTL_SOCK_UID", "7")][..], 7),
-            (&[("HOME", "/h"), ("TOKCTL_SOCK_UID", "7")], 1000),
+            (&[("HOME", "/h"), ("TOKCTL_SOCK", "/s"), ("TOKCTL_SOCK_UID", "7")][..], Some(7)),
+            (&[("HOME", "/h"), ("TOKCTL_SOCK", "/s"), ("TOKCTL_SOCK_UID", "any")], None),
+            (&[("HOME", "/h"), ("TOKCTL_SOCK", "/s"), ("TOKCTL_SOCK_UID", "")], Some(1000)),
+            (&[("HOME", "/h"), ("TOKCTL_SOCK", "/s")], Some(1000)),
+            (&[("HOME", "/h"), ("TOKCTL_SOCK_UID", "7")], Some(1000)),
+            (&[("HOME", "/h"), ("TOKCTL_SOCK_UID", "any")], Some(1000)),
         ] {
             assert_eq!(look_up(variables, &[]).unwrap().agent_uid, uid);
+        }
+        for bad in ["Any", "-1", "4294967296", "ada"] {
+            let variables = [("HOME", "/h"), ("TOKCTL_SOCK", "/s"), ("TOKCTL_SOCK_UID", bad)];
+            assert_eq!(look_up(&variables, &[]), Err(EndpointError::Uid(bad.to_owned())));
         }
     }
 

@@ -163,6 +163,11 @@ impl Home {
         self.root.path().join("home")
     }
 
+    /// Whose it is, where that is not whoever runs the test.
+    pub fn uid(&self) -> Option<u32> {
+        self.uid
+    }
+
     /// The directory around it, which tokctl has no business in.
     pub fn root(&self) -> &Path {
         self.root.path()

@@ -8,6 +8,7 @@ pub mod authlib;
 pub mod bin;
 pub mod browser;
 pub mod ca;
+mod further;
 pub mod gate;
 pub mod git;
 pub mod home;

@@ -26,11 +26,13 @@ pub struct Usage<'a> {
     pub api_urls: Vec<&'a Url>,
 }
 
-/// How a profile's token is used, and that it may be used at `url`; without a profile, whose is used there.
+/// How a profile's token is used, and that it may be used at `url`; without a profile, whose is used there, of those
+/// that are asked about.
 pub fn usage<'a>(
     config: &'a Config,
     profile: Option<&ProfileName>,
     url: Option<&str>,
+    among: Option<&BTreeSet<ProfileName>>,
 ) -> Result<Usage<'a>, Failure> {
     let url = url.map(asked).transpose()?;
     let profile = match (profile, &url) {
@@ -45,7 +47,7 @@ pub fn usage<'a>(
             }
             profile
         }
-        (None, Some(url)) => best(config, url)?,
+        (None, Some(url)) => best(config, url, among)?,
         (None, None) => {
             return Err(Failure::new(Kind::Usage, "neither a profile nor a URL is named"));
         }
@@ -104,16 +106,24 @@ pub fn allowed(config: &Config, profile: &Profile, url: &Url) -> Result<(), Fail
 }
 
 /// The profile whose places fit best: the longest path. A pool goes before its members, which it stands for.
-fn best<'a>(config: &'a Config, url: &Url) -> Result<&'a Profile, Failure> {
+fn best<'a>(
+    config: &'a Config,
+    url: &Url,
+    among: Option<&BTreeSet<ProfileName>>,
+) -> Result<&'a Profile, Failure> {
+    let asked = || {
+        let profiles = config.profiles.values();
+        profiles.filter(|one| among.is_none_or(|among| among.contains(&one.name)))
+    };
     let length = |profile: &&'a Profile| {
         let fits: Option<Vec<usize>> =
             constraints(config, profile).map(|one| fit(one, url)).collect();
         fits?.into_iter().max()
     };
-    let longest = config.profiles.values().filter_map(|profile| length(&profile)).max();
+    let longest = asked().filter_map(|profile| length(&profile)).max();
     let mut found: Vec<&Profile> = Vec::new();
     if longest.is_some() {
-        found.extend(config.profiles.values().filter(|profile| length(profile) == longest));
+        found.extend(asked().filter(|profile| length(profile) == longest));
     }
     let stood_for: BTreeSet<&ProfileName> = found.iter().flat_map(|one| members(one)).collect();
     found.retain(|one| !stood_for.contains(&one.name));

@@ -1,6 +1,7 @@
 //! A request, checked and detached from the bytes it came in.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 
 use tokctl_core::{Get, Refresh, Report, RequestId};
 use tokctl_proto::request::{self, Request};
@@ -14,10 +15,12 @@ mod import;
 mod login;
 mod report;
 mod secrets;
+mod sockets;
 #[cfg(test)]
 mod tests;
 mod token;
 
+pub use sockets::NewSocket;
 pub use token::ProofFor;
 
 /// What a client wants.
@@ -32,7 +35,12 @@ pub enum Command {
     Report(Report),
     Why(ProfileName),
     /// How a profile's token is used, and whether at that URL.
-    Usage(Option<ProfileName>, Option<String>),
+    Usage {
+        profile: Option<ProfileName>,
+        url: Option<String>,
+        /// Without a profile: which ones it may be; `None`: any.
+        among: Option<BTreeSet<ProfileName>>,
+    },
     Login(Wish),
     /// Of these profiles; none: of all, and of the vault.
     Watch(BTreeSet<ProfileName>),
@@ -80,6 +88,9 @@ pub enum Command {
     AgentStatus,
     AgentStop,
     AgentReload,
+    SocketCreate(Box<NewSocket>),
+    SocketList,
+    SocketRemove(PathBuf),
 }
 
 impl Command {
@@ -165,17 +176,18 @@ impl Command {
             }
             Request::Login(wish) => Self::Login(login::login(wish)?),
             Request::Import(wanted) => import::import(wanted)?,
-            Request::Usage(usage) => Self::Usage(
-                usage.profile.as_deref().map(name).transpose()?,
-                usage.url.map(std::borrow::Cow::into_owned),
-            ),
+            Request::Usage(usage) => Self::Usage {
+                profile: usage.profile.as_deref().map(name).transpose()?,
+                url: usage.url.map(std::borrow::Cow::into_owned),
+                among: None,
+            },
             Request::Watch(watch) => {
                 Self::Watch(watch.profiles.iter().map(|text| name(text)).collect::<Result<_, _>>()?)
             }
-            Request::Probe(_)
-            | Request::SocketCreate(_)
-            | Request::SocketList(_)
-            | Request::SocketRemove(_) => {
+            Request::SocketCreate(create) => Self::SocketCreate(Box::new(sockets::create(create)?)),
+            Request::SocketList(_) => Self::SocketList,
+            Request::SocketRemove(remove) => Self::SocketRemove(sockets::remove(&remove)?),
+            Request::Probe(_) => {
                 return Err(Failure::new(Kind::Usage, "this agent does not know the request"));
             }
             Request::Answer(_) | Request::Cancel(_) => {

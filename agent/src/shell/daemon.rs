@@ -22,7 +22,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::{self, UnboundedSender};
 use tracing::{error, info, warn};
 
-use super::driver::{Driver, Facts, Input};
+use super::driver::{Driver, Facts, Input, SocketsStart};
 use super::http::{Http, Limits, MetadataCache};
 use super::listen::{self, Desk};
 use super::live::Live;
@@ -32,6 +32,7 @@ use super::purge;
 use super::schedule_file;
 use super::serve::{Context, Home};
 use super::socket::{Socket, is_listened_on};
+use super::sockets_file;
 use super::worker::{Jobs, Worker, bug};
 use crate::config::{ConfigFile, Watch};
 use crate::vault::{AcquireError, Presence, VaultDir};
@@ -230,14 +231,24 @@ impl Agent {
             home,
             last_request: Arc::new(AtomicU64::new(1)),
             stopping: Arc::default(),
+            terms: None,
         };
         let max = listen::connections_max(open_files);
-        let accepting = tokio::spawn(listen::accept(socket, context, max, Arc::clone(&desk)));
+        let (orders, ordered) = mpsc::unbounded_channel();
+        let sockets = SocketsStart {
+            orders,
+            run: places.run_dir(),
+            max: listen::further_max(max),
+            left: sockets_file::read(&places.state),
+        };
+        let accepting =
+            tokio::spawn(listen::accept(socket, ordered, context, max, Arc::clone(&desk)));
         info!(socket = %places.socket.display(), version = env!("CARGO_PKG_VERSION"), "ready");
         if manner == Manner::Detached {
             say(Word::Ready);
         }
-        let mut driver = Driver::new(seed, (sender, receiver), means, facts, live, config_problem);
+        let mut driver =
+            Driver::new(seed, (sender, receiver), means, facts, sockets, live, config_problem);
         // A task like any other: waking the future that the runtime blocks on costs a write and
         // another turn of the poll, twice for every request.
         let driving = tokio::spawn(async move {

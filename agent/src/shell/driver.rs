@@ -16,7 +16,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tracing::{info, warn};
 
 use super::change::{Change, Changed};
-use super::command::{Command, ProofFor};
+use super::command::{Command, NewSocket, ProofFor};
 use super::import::Wanted;
 use super::listen::Desk;
 use super::live::Live;
@@ -38,6 +38,7 @@ use stop::turn_away;
 mod login;
 mod purge;
 mod request;
+mod sockets;
 mod status;
 mod stop;
 #[cfg(test)]
@@ -45,6 +46,8 @@ mod tests;
 mod tombstones;
 
 pub(super) use purge::Purging;
+use sockets::Sockets;
+pub use sockets::SocketsStart;
 use tombstones::Tombstones;
 
 /// Editors write in several steps; the file is read when they have been quiet for this long.
@@ -93,6 +96,8 @@ pub enum Input {
     },
     /// The tombstones of a vault that was just opened.
     Tombstones(BTreeMap<EntryId, Waiting>),
+    /// A further socket could not be written down.
+    SocketUnsaved(PathBuf),
     /// A tombstone was tried.
     Tried {
         id: EntryId,
@@ -134,6 +139,7 @@ pub enum Ask {
     /// How its token is used, and whether at that URL.
     Usage(Option<String>),
     Watch(BTreeSet<ProfileName>),
+    Socket(Box<NewSocket>),
 }
 
 impl Input {
@@ -202,6 +208,7 @@ pub struct Driver {
     performer: Performer,
     logins: Logins,
     watchers: Watchers,
+    sockets: Sockets,
     subject_files: SubjectFiles,
     facts: Facts,
     live: Live,
@@ -227,6 +234,7 @@ impl Driver {
         inbox: (UnboundedSender<Input>, UnboundedReceiver<Input>),
         means: Means,
         facts: Facts,
+        sockets: SocketsStart,
         live: Live,
         config_problem: Option<Failure>,
     ) -> Self {
@@ -239,6 +247,7 @@ impl Driver {
             performer: Performer::new(means, sender, prompt),
             logins: Logins::default(),
             watchers: Watchers::default(),
+            sockets: Sockets::new(sockets),
             facts,
             live,
             config_problem,
@@ -256,6 +265,7 @@ impl Driver {
         let mut now = clock::now();
         self.subject_files.follow(&self.live);
         self.handle(now, Event::Start(start));
+        self.start_sockets(now);
         let mut signals = 0;
         while signals == 0 && !self.performer.stopping && self.performer.purging.is_none() {
             signals += u32::from(self.turn(&mut nap, &mut now).await? == Turn::Stop);
@@ -266,7 +276,7 @@ impl Driver {
     /// Takes one input, or what is due.
     async fn turn(&mut self, nap: &mut Nap, now: &mut Now) -> io::Result<Turn> {
         let due = self.core.poll_timeout().into_iter().chain(self.config_due).chain(self.leave_by);
-        let due = due.chain(self.tombstones_due()).min();
+        let due = due.chain(self.tombstones_due()).chain(self.sockets.due(*now)).min();
         // As of the last event: a nap that ends a little early costs nothing, another look at the clock does.
         nap.end_by(now.boot, due)?;
         let input = tokio::select! {
@@ -296,7 +306,8 @@ impl Driver {
             self.performer.reread(self.live.fingerprint.clone(), Then::Nothing);
         }
         self.work_off(now);
-        self.facts.desk.check.notify_one();
+        self.end_sockets(now);
+        self.check_sockets();
         self.handle(now, Event::Tick);
     }
 
@@ -320,6 +331,8 @@ impl Driver {
                 turn_away(&command, reply);
             }
             Input::Request { id, command, reply } => self.request(now, id, command, reply),
+            Input::Gone(request) | Input::Event(Event::Cancel { request })
+                if self.leave_socket(request) => {}
             Input::Gone(request) => {
                 self.performer.requests.remove(&request);
                 self.watchers.leave(request);
@@ -358,6 +371,7 @@ impl Driver {
                 self.tombstones.found(now.boot, found);
                 self.work_off(now);
             }
+            Input::SocketUnsaved(path) => self.socket_unsaved(&path),
             Input::Tried { id, tried } => {
                 self.tombstones.tried(now.boot, id, tried);
                 self.work_off(now);
@@ -370,7 +384,7 @@ impl Driver {
                 }
             }
             Input::Reload => {
-                self.facts.desk.check.notify_one();
+                self.check_sockets();
                 self.performer.reread(self.live.fingerprint.clone(), Then::Nothing);
             }
             Input::Stop => {}

@@ -21,6 +21,46 @@ pub(super) enum Open {
 pub(super) fn private_directory(directory: &Path, open: Open) -> Result<(), Failure> {
     let failed = |error| machine(directory, &error);
     DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(failed)?;
+    match (mode_of_ours(directory)? & 0o077, open) {
+        (0, _) => Ok(()),
+        (_, Open::Close) => {
+            fs::set_permissions(directory, Permissions::from_mode(0o700)).map_err(failed)
+        }
+        (_, Open::Refuse) => {
+            let message = format!("{} can be entered by others", directory.display());
+            Err(Failure::new(Kind::Machine, message)
+                .hint("set TOKCTL_SOCK to a socket in a directory of mode 0700"))
+        }
+    }
+}
+
+/// Sees that a directory which a person chose for a further socket is fit for it. It is neither made nor changed: it may
+/// be there to be mounted elsewhere. Others may enter it only if the socket is for another user, and never
+/// write to it, since they could put a socket of their own in its place.
+pub(super) fn chosen_directory(directory: &Path, for_others: bool) -> Result<(), Failure> {
+    let place = directory.display();
+    let machine = |message: String| Failure::new(Kind::Machine, message);
+    match directory.metadata() {
+        Ok(metadata) if metadata.is_dir() => {}
+        Ok(_) => return Err(machine(format!("{place} is no directory"))),
+        Err(error) => {
+            return Err(machine(format!("{place}: {error}"))
+                .hint(format!("make it first: `mkdir -m 700 {place}`")));
+        }
+    }
+    match (mode_of_ours(directory)?, for_others) {
+        (mode, true) if mode & 0o022 == 0 => Ok(()),
+        (mode, false) if mode & 0o077 == 0 => Ok(()),
+        (_, true) => Err(machine(format!("others can write to {place}"))
+            .hint(format!("run `chmod go-w {place}`, or choose another directory"))),
+        (_, false) => Err(machine(format!("{place} can be entered by others"))
+            .hint(format!("run `chmod 700 {place}`; with `--allow-uid` others may enter it"))),
+    }
+}
+
+/// The mode of a directory, if it is ours, also where a link leads to it.
+fn mode_of_ours(directory: &Path) -> Result<u32, Failure> {
+    let failed = |error| machine(directory, &error);
     let own = nix::unistd::geteuid().as_raw();
     let metadata = directory.metadata().map_err(failed)?;
     for owner in [directory.symlink_metadata().map_err(failed)?.uid(), metadata.uid()] {
@@ -32,17 +72,7 @@ pub(super) fn private_directory(directory: &Path, open: Open) -> Result<(), Fail
             ));
         }
     }
-    match (metadata.mode() & 0o077, open) {
-        (0, _) => Ok(()),
-        (_, Open::Close) => {
-            fs::set_permissions(directory, Permissions::from_mode(0o700)).map_err(failed)
-        }
-        (_, Open::Refuse) => {
-            let message = format!("{} can be entered by others", directory.display());
-            Err(Failure::new(Kind::Machine, message)
-                .hint("set TOKCTL_SOCK to a socket in a directory of mode 0700"))
-        }
-    }
+    Ok(metadata.mode())
 }
 
 pub(super) fn machine(path: &Path, error: &io::Error) -> Failure {

@@ -1,7 +1,7 @@
 //! Questions about what is on the disk. They run on the vault thread and answer the client from
 //! there.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tokctl_core::{ProfileStatus, no_such_profile};
 use tokctl_proto::frame::BODY_BYTES_MAX;
@@ -84,8 +84,14 @@ pub(super) fn status(
 }
 
 /// How a token is used, and where.
-pub(super) fn usage(live: &Live, profile: Option<&ProfileName>, url: Option<&str>, reply: ReplyTo) {
-    match config::usage(&live.config, profile, url) {
+pub(super) fn usage(
+    live: &Live,
+    profile: Option<&ProfileName>,
+    url: Option<&str>,
+    among: Option<&BTreeSet<ProfileName>>,
+    reply: ReplyTo,
+) {
+    match config::usage(&live.config, profile, url, among) {
         Ok(usage) => reply.done(Done::Usage(rows::usage(&usage))),
         Err(failure) => reply.failed(&failure),
     }

@@ -15,6 +15,8 @@ use tokctl_proto::{Failure, Kind};
 use tokio::sync::mpsc::UnboundedSender;
 use zeroize::Zeroizing;
 
+use super::terms::Terms;
+
 /// What the encoder asks for first: nearly every answer is made in one allocation.
 const ANSWER_BYTES: usize = 1024 + 8;
 
@@ -61,11 +63,25 @@ pub struct ReplyTo {
     encoding: Encoding,
     channel: UnboundedSender<Outgoing>,
     ended: bool,
+    /// What the client's socket shows, where it is a further one.
+    terms: Option<Arc<Terms>>,
 }
 
 impl ReplyTo {
     pub fn new(encoding: Encoding, channel: UnboundedSender<Outgoing>) -> Self {
-        Self { encoding, channel, ended: false }
+        Self { encoding, channel, ended: false, terms: None }
+    }
+
+    /// Tells no more than a further socket shows.
+    #[must_use]
+    pub fn within(mut self, terms: Option<Arc<Terms>>) -> Self {
+        self.terms = terms;
+        self
+    }
+
+    /// Whether the client came by a further socket.
+    pub fn is_further(&self) -> bool {
+        self.terms.is_some()
     }
 
     pub fn done(self, done: Done<'_>) {
@@ -77,11 +93,16 @@ impl ReplyTo {
     }
 
     pub fn failed(self, failure: &Failure) {
-        self.end(&Response::Error(WireFailure::from(failure)));
+        match self.terms.clone() {
+            Some(terms) => self.end(&Response::Error(WireFailure::from(&terms.told(failure)))),
+            None => self.end(&Response::Error(WireFailure::from(failure))),
+        }
     }
 
     pub fn item(&self, item: Item<'_>) {
-        self.send(&Response::Item(item), Sent::More);
+        if self.terms.as_ref().is_none_or(|terms| terms.shows(&item)) {
+            self.send(&Response::Item(item), Sent::More);
+        }
     }
 
     /// An item of which `waiting` is held until it is written, so that whoever has no end of them can stop.

@@ -22,6 +22,7 @@ use super::command::Command;
 use super::driver::Input;
 use super::inbound::{Inbound, Message, Opening, Urgent};
 use super::reply::{Encoding, Outgoing, ReplyTo, Sent, error_bytes};
+use super::terms::Terms;
 
 mod hang_up;
 #[cfg(test)]
@@ -47,6 +48,8 @@ pub struct Context {
     pub last_request: Arc<AtomicU64>,
     /// No further request is taken.
     pub stopping: Arc<AtomicBool>,
+    /// By which further socket it came; none: by the agent's own.
+    pub terms: Option<Arc<Terms>>,
 }
 
 /// Serves one connection until either side ends it. `busy` is true while a request is under way.
@@ -92,12 +95,23 @@ enum Turn {
 }
 
 impl Turn {
-    fn of(id: RequestId, message: Message<'_>) -> Self {
+    fn of(id: RequestId, message: Message<'_>, terms: Option<&Terms>) -> Self {
         match message {
             Message::Request(Request::Answer(_) | Request::Cancel(_)) => Self::Late,
-            Message::Request(request) => Self::Command(Command::parse(id, request).map(Box::new)),
+            Message::Request(request) => Self::Command(taken(id, request, terms).map(Box::new)),
             Message::Unsupported => Self::Unsupported,
             Message::Malformed(why) => Self::Malformed(why),
+        }
+    }
+}
+
+/// What is wanted, within what this socket gives.
+fn taken(id: RequestId, request: Request<'_>, terms: Option<&Terms>) -> Result<Command, Failure> {
+    match terms {
+        None => Command::parse(id, request),
+        Some(terms) => {
+            terms.admit(&request)?;
+            terms.narrow(Command::parse(id, request)?)
         }
     }
 }
@@ -110,6 +124,8 @@ impl<S: Peer> Connection<S> {
         let opening = opening?;
         let encoding = opening.encoding();
         let stranger = match opening {
+            // A further socket is there for others, in containers and on other machines, whose home is elsewhere.
+            _ if self.context.terms.is_some() => None,
             Opening::Binary(home) if !self.context.home.is(home.as_deref()) => {
                 Some(other_home(home, self.context.home.0.clone()))
             }
@@ -119,7 +135,8 @@ impl<S: Peer> Connection<S> {
             self.wait_for_message(encoding).await?;
             self.busy.store(true, Ordering::Relaxed);
             let id = RequestId(self.context.last_request.fetch_add(1, Ordering::Relaxed));
-            let turn = self.inbound.take(encoding, |message| Turn::of(id, message));
+            let terms = self.context.terms.as_deref();
+            let turn = self.inbound.take(encoding, |message| Turn::of(id, message, terms));
             match (turn.ok_or(End::Closed)?, &stranger) {
                 (Turn::Command(_), Some(failure)) => self.refuse(encoding, failure).await?,
                 (Turn::Command(Ok(command)), None) => self.exchange(encoding, id, *command).await?,
@@ -182,11 +199,13 @@ impl<S: Peer> Connection<S> {
         id: RequestId,
         command: Command,
     ) -> Result<(), End> {
-        let reply = ReplyTo::new(encoding, self.sender.clone());
+        let terms = self.context.terms.clone();
+        let reply = ReplyTo::new(encoding, self.sender.clone()).within(terms);
         let mut under_way = UnderWay { inbox: self.context.inbox.clone(), id, answered: false };
-        // Nobody writes to whoever waits for a person or for something to happen, so a client that was killed would not be missed.
+        // Nobody writes to whoever waits for a person or for something to happen, or holds a private socket, so a client
+        // that was killed would not be missed.
         let watch = match command {
-            Command::Login(_) | Command::Watch(_) => self.stream.watch(),
+            Command::Login(_) | Command::Watch(_) | Command::SocketCreate(_) => self.stream.watch(),
             _ => None,
         };
         under_way.begin(command, reply);

@@ -3,23 +3,33 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
-use std::os::unix::net::UnixStream;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use interprocess::local_socket::tokio::Listener;
 use interprocess::local_socket::{GenericFilePath, ListenerOptions, ToFsName};
 use interprocess::os::unix::local_socket::ListenerOptionsExt;
+use nix::errno::Errno;
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr};
+use tokctl_proto::endpoint::SOCKET_PATH_BYTES_MAX;
+use tokctl_proto::escape::shown;
 use tokctl_proto::{Failure, Kind};
 
-use super::private::{Open, machine, private_directory};
+use super::private::{Open, chosen_directory, machine, private_directory};
 
-/// A socket that is listened on. Dropping it takes it away.
+/// A socket that is listened on. Dropping it takes it away: the name first, so that nobody finds one that is deaf.
 #[derive(Debug)]
 pub struct Socket {
+    place: Place,
     pub(super) listener: Listener,
-    path: PathBuf,
     open: Open,
+}
+
+/// A socket's name in the file system. Dropping it takes it away.
+#[derive(Debug)]
+pub struct Place {
+    path: PathBuf,
     /// Device and inode, so that only our own is ever removed.
     identity: Option<(u64, u64)>,
 }
@@ -35,38 +45,88 @@ impl Socket {
 
     fn make(path: &Path, open: Open) -> Result<Self, Failure> {
         private_directory(path.parent().unwrap_or(Path::new("/")), open)?;
-        remove_stale(path)?;
-        let failed = |error| machine(path, &error);
-        let listener = ListenerOptions::new()
-            .name(path.to_fs_name::<GenericFilePath>().map_err(failed)?)
-            .mode(0o600)
-            // It would remove whatever is there by then.
-            .reclaim_name(false)
-            .create_tokio()
-            .map_err(failed)?;
-        Ok(Self { listener, identity: identity(path), path: path.to_owned(), open })
+        let (listener, place) = listen(path)?;
+        Ok(Self { place, listener, open })
     }
 
     /// Whether clients still find this socket at its path. A logout may take the runtime directory
     /// away under an agent that outlives it.
     pub fn is_in_place(&self) -> bool {
-        self.identity.is_some() && identity(&self.path) == self.identity
+        self.place.is_taken()
     }
 
     /// Makes the socket anew at its path. Who waits at the old one is hung up on.
     pub fn make_anew(&mut self) -> Result<(), Failure> {
-        *self = Self::make(&self.path, self.open)?;
+        *self = Self::make(&self.place.path, self.open)?;
         Ok(())
     }
 
     pub fn path(&self) -> &Path {
-        &self.path
+        &self.place.path
     }
 }
 
-impl Drop for Socket {
+/// Makes a further socket in the agent's own directory, for its user.
+pub(super) fn private_socket(path: &Path) -> Result<(Listener, Place), Failure> {
+    private_directory(path.parent().unwrap_or(Path::new("/")), Open::Close)?;
+    listen(path)
+}
+
+/// Makes a further socket where a person wants it. One that is for another user too has mode 0666: that user is none
+/// of our groups', and an access list is nothing that every file system has. What holds the others off is
+/// the directory, if it is closed to them, and the agent, which looks at the uid before it reads a byte.
+pub(super) fn further_socket(path: &Path, for_others: bool) -> Result<(Listener, Place), Failure> {
+    chosen_directory(path.parent().unwrap_or(Path::new("/")), for_others)?;
+    let (listener, place) = listen(path)?;
+    if for_others {
+        let mode = fs::Permissions::from_mode(0o666);
+        fs::set_permissions(path, mode).map_err(|error| machine(path, &error))?;
+    }
+    Ok((listener, place))
+}
+
+/// The path of a further socket, as a client gives it.
+pub(super) fn named_path(text: &str) -> Result<PathBuf, Failure> {
+    let usage = |message: String| Failure::new(Kind::Usage, message);
+    let path: PathBuf = Path::new(text).components().collect();
+    if !path.is_absolute() || path.file_name().is_none() {
+        return Err(usage(format!("`{}` is not an absolute path of a socket", shown(text))));
+    }
+    if text.chars().any(char::is_control) {
+        return Err(usage(format!("a control character is in the path `{}`", shown(text))));
+    }
+    match path.as_os_str().len() {
+        ..=SOCKET_PATH_BYTES_MAX => Ok(path),
+        length => Err(usage(format!(
+            "the path has {length} bytes, and a socket's has {SOCKET_PATH_BYTES_MAX} at most"
+        ))
+        .hint("choose a shorter one, or go through a link to its directory")),
+    }
+}
+
+fn listen(path: &Path) -> Result<(Listener, Place), Failure> {
+    remove_stale(path)?;
+    let failed = |error| machine(path, &error);
+    let listener = ListenerOptions::new()
+        .name(path.to_fs_name::<GenericFilePath>().map_err(failed)?)
+        .mode(0o600)
+        // It would remove whatever is there by then.
+        .reclaim_name(false)
+        .create_tokio()
+        .map_err(failed)?;
+    Ok((listener, Place { identity: identity(path), path: path.to_owned() }))
+}
+
+impl Place {
+    /// Whether what lies at the path is still this socket.
+    pub(super) fn is_taken(&self) -> bool {
+        self.identity.is_some() && identity(&self.path) == self.identity
+    }
+}
+
+impl Drop for Place {
     fn drop(&mut self) {
-        if self.is_in_place() {
+        if self.is_taken() {
             // One that stays behind is stale, and the next agent removes it.
             let _stale = fs::remove_file(&self.path);
         }
@@ -97,112 +157,27 @@ fn remove_stale(path: &Path) -> Result<(), Failure> {
     match is_listened_on(path) {
         true => {
             let message = format!("another program listens on {}", path.display());
-            Err(Failure::new(Kind::Machine, message)
-                .hint("stop it, or set TOKCTL_SOCK to another socket"))
+            Err(Failure::new(Kind::Machine, message).hint(
+                "stop it, or choose another path; TOKCTL_SOCK says where the agent's own socket is",
+            ))
         }
         false => fs::remove_file(path).map_err(|error| machine(path, &error)),
     }
 }
 
-/// Whether somebody accepts connections there.
+/// Whether somebody accepts connections there, or has too many to accept another. Never waits: a program that listens
+/// and does not accept must not hold up the agent.
 pub(super) fn is_listened_on(path: &Path) -> bool {
-    UnixStream::connect(path).is_ok()
+    let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
+    let (Ok(address), Ok(socket)) = (
+        UnixAddr::new(path),
+        nix::sys::socket::socket(AddressFamily::Unix, SockType::Stream, flags, None),
+    ) else {
+        return false;
+    };
+    let connected = nix::sys::socket::connect(socket.as_raw_fd(), &address);
+    matches!(connected, Ok(()) | Err(Errno::EAGAIN))
 }
 
 #[cfg(test)]
-mod tests {
-    use std::fs::Permissions;
-    use std::os::unix::fs::PermissionsExt;
-    use std::os::unix::net::UnixListener;
-
-    use super::*;
-
-    fn mode(path: &Path) -> u32 {
-        fs::symlink_metadata(path).unwrap().mode() & 0o777
-    }
-
-    #[tokio::test]
-    async fn a_socket_is_its_users_alone_and_goes_with_its_agent() {
-        let home = tempfile::tempdir().unwrap();
-        let path = home.path().join("run/agent.sock");
-        let socket = Socket::bind(&path, false).unwrap();
-        assert_eq!((mode(&path), mode(path.parent().unwrap())), (0o600, 0o700));
-        assert!(is_listened_on(&path) && socket.is_in_place());
-        drop(socket);
-        assert!(!path.exists());
-    }
-
-    #[tokio::test]
-    async fn a_stale_socket_is_replaced() {
-        let home = tempfile::tempdir().unwrap();
-        let path = home.path().join("agent.sock");
-        drop(UnixListener::bind(&path).unwrap());
-        assert!(path.exists());
-        let socket = Socket::bind(&path, false).unwrap();
-        assert!(socket.is_in_place());
-    }
-
-    #[tokio::test]
-    async fn what_is_not_a_stale_socket_of_ours_is_left_alone() {
-        let home = tempfile::tempdir().unwrap();
-        let [file, live, link, foreign] =
-            ["file", "live", "link", "foreign"].map(|name| home.path().join(name));
-        fs::write(&file, "notes").unwrap();
-        let _listening = UnixListener::bind(&live).unwrap();
-        std::os::unix::fs::symlink(&live, &link).unwrap();
-        let mut cases = vec![
-            (&file, Kind::Machine, "is no socket"),
-            (&live, Kind::Machine, "another program listens"),
-            (&link, Kind::Machine, "is no socket"),
-        ];
-        if nix::unistd::geteuid().is_root() {
-            drop(UnixListener::bind(&foreign).unwrap());
-            std::os::unix::fs::chown(&foreign, Some(1), Some(1)).unwrap();
-            cases.push((&foreign, Kind::WrongUser, "belongs to uid 1"));
-        }
-        for (path, kind, says) in cases {
-            let failure = Socket::bind(path, false).unwrap_err();
-            assert_eq!(failure.kind, kind);
-            assert!(failure.message.contains(says), "{failure:?}");
-            assert!(path.symlink_metadata().is_ok(), "{says}: it is gone");
-        }
-        assert_eq!(fs::read(&file).unwrap(), b"notes");
-    }
-
-    #[tokio::test]
-    async fn a_directory_that_a_person_named_is_refused_where_others_can_enter_it() {
-        let home = tempfile::tempdir().unwrap();
-        fs::set_permissions(home.path(), Permissions::from_mode(0o1777)).unwrap();
-        let path = home.path().join("agent.sock");
-        assert_eq!(Socket::bind(&path, true).unwrap_err().kind, Kind::Machine);
-        assert!(!path.exists());
-        assert_eq!(mode(home.path()), 0o777);
-    }
-
-    #[tokio::test]
-    async fn a_socket_that_was_taken_away_is_made_anew() {
-        let home = tempfile::tempdir().unwrap();
-        let path = home.path().join("run/agent.sock");
-        let mut socket = Socket::bind(&path, false).unwrap();
-        fs::remove_dir_all(path.parent().unwrap()).unwrap();
-        assert!(!socket.is_in_place());
-        socket.make_anew().unwrap();
-        assert!(socket.is_in_place() && is_listened_on(&path));
-        assert_eq!((mode(&path), mode(path.parent().unwrap())), (0o600, 0o700));
-    }
-
-    #[tokio::test]
-    async fn another_program_that_took_the_place_keeps_it() {
-        let home = tempfile::tempdir().unwrap();
-        let path = home.path().join("agent.sock");
-        let mut socket = Socket::bind(&path, false).unwrap();
-        // Bound beside it first: a freed inode number could be given out again.
-        let other = home.path().join("other.sock");
-        let _listening = UnixListener::bind(&other).unwrap();
-        fs::rename(&other, &path).unwrap();
-        assert!(!socket.is_in_place());
-        assert!(socket.make_anew().is_err());
-        drop(socket);
-        assert!(is_listened_on(&path));
-    }
-}
+mod tests;

@@ -103,7 +103,7 @@ api_urls = "https://pool.example/y"
 fn whose(profile: Option<&str>, url: Option<&str>) -> String {
     let config = parse(PROFILES).unwrap();
     let name = profile.map(|name| ProfileName::parse(name).unwrap());
-    match usage(&config, name.as_ref(), url) {
+    match usage(&config, name.as_ref(), url, None) {
         Ok(usage) => usage.profile.name.to_string(),
         Err(failure) => failure.kind.name().to_owned(),
     }
@@ -133,6 +133,22 @@ fn the_longest_place_finds_the_profile() {
 }
 
 #[test]
+fn whoever_may_know_some_profiles_alone_finds_no_other() {
+    let config = parse(PROFILES).unwrap();
+    for (among, found) in [
+        (&["acme", "twin"][..], Ok("twin")),
+        (&["acme", "deep"], Ok("deep")),
+        (&["deep", "twin"], Err(Kind::Usage)),
+        (&["m1"], Err(Kind::NoSuchProfile)),
+    ] {
+        let among = among.iter().map(|name| ProfileName::parse(name).unwrap()).collect();
+        let usage = usage(&config, None, Some("https://a.example/deep/er/x"), Some(&among));
+        let name = usage.as_ref().map(|usage| usage.profile.name.as_str());
+        assert_eq!(name.map_err(|failure| failure.kind), found);
+    }
+}
+
+#[test]
 fn a_profile_is_refused_outside_of_its_places() {
     for (profile, url, found) in [
         ("acme", "https://a.example/x", "acme"),
@@ -159,10 +175,11 @@ fn a_profile_is_refused_outside_of_its_places() {
 fn a_refusal_names_both_who_fit_and_no_query() {
     let config = parse(PROFILES).unwrap();
     let url = "https://a.example/deep/er?key=hunter2";
-    let failure = usage(&config, None, Some(url)).unwrap_err();
+    let failure = usage(&config, None, Some(url), None).unwrap_err();
     assert_eq!(failure.message, "`deep` and `twin` are both for https://a.example/deep/er");
     let acme = ProfileName::parse("acme").unwrap();
-    let failure = usage(&config, Some(&acme), Some("https://c.example/?k=hunter2")).unwrap_err();
+    let failure =
+        usage(&config, Some(&acme), Some("https://c.example/?k=hunter2"), None).unwrap_err();
     assert_eq!(failure.message, "its token may not be used at https://c.example/");
     assert_eq!(
         failure.hint.unwrap(),
@@ -182,7 +199,7 @@ fn a_usage_says_how_and_where() {
         ("bounded", "Authorization: Bearer {token}", None, &["https://pool.example/y"]),
     ] {
         let name = ProfileName::parse(profile).unwrap();
-        let found = usage(&config, Some(&name), None).unwrap();
+        let found = usage(&config, Some(&name), None, None).unwrap();
         let places: Vec<&str> = found.api_urls.iter().map(|url| url.as_str()).collect();
         assert_eq!((found.header, found.query, places.as_slice()), (header, query, urls));
     }

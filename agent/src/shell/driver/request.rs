@@ -44,11 +44,12 @@ impl Driver {
                 }
             }
             Command::Why(profile) => self.about(now, id, pending, profile, Ask::Why),
-            Command::Usage(Some(profile), url) => {
+            Command::Usage { profile: Some(profile), url, .. } => {
                 self.about(now, id, pending, profile, Ask::Usage(url));
             }
-            Command::Usage(None, url) => {
-                query::usage(&self.live, None, url.as_deref(), pending.reply);
+            Command::Usage { profile: None, url, among } => {
+                let (url, among) = (url.as_deref(), among.as_ref());
+                query::usage(&self.live, None, url, among, pending.reply);
             }
             Command::Unlock { passphrase, interactive } => {
                 self.performer.requests.insert(id, pending);
@@ -95,6 +96,12 @@ impl Driver {
                 self.performer.requests.insert(id, pending);
                 self.performer.carry_out(id, change);
             }
+            Command::SocketCreate(new) => {
+                // One of them that is not known, if there is one.
+                let profile = new.only.iter().find(|name| !self.has(name)).or(new.only.first());
+                let Some(profile) = profile.cloned() else { return };
+                self.about(now, id, pending, profile, Ask::Socket(new));
+            }
             other => self.answer(now, other, pending.reply),
         }
     }
@@ -125,6 +132,8 @@ impl Driver {
                 reply.said("the agent stops");
                 self.performer.stopping = true;
             }
+            Command::SocketList => self.list_sockets(reply),
+            Command::SocketRemove(path) => self.remove_socket(&path, reply),
             // Its client is told that this is a bug.
             _ => drop(reply),
         }
@@ -174,12 +183,17 @@ impl Driver {
             }
             Ask::Usage(url) => {
                 if let Some(Pending { reply, .. }) = self.performer.requests.remove(&request) {
-                    query::usage(&self.live, Some(profile), url.as_deref(), reply);
+                    query::usage(&self.live, Some(profile), url.as_deref(), None, reply);
                 }
             }
             Ask::Watch(profiles) => {
                 if let Some(Pending { reply, .. }) = self.performer.requests.remove(&request) {
                     self.watch(request, profiles, reply);
+                }
+            }
+            Ask::Socket(new) => {
+                if let Some(Pending { reply, .. }) = self.performer.requests.remove(&request) {
+                    self.create_socket(now, request, *new, reply);
                 }
             }
             Ask::Login(wish) => self.admit_login(now, request, profile, *wish),

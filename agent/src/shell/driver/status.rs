@@ -15,6 +15,8 @@ use crate::shell::rows;
 impl Driver {
     pub(super) fn status(&self, now: Now, rows: Rows, reply: ReplyTo) {
         let warnings = match rows {
+            // They are the agent's owner's to read.
+            _ if reply.is_further() => Vec::new(),
             Rows::Status => self.warnings(now),
             // Its rows say themselves what a profile lacks.
             Rows::Status2 => {
@@ -22,7 +24,7 @@ impl Driver {
                 self.facts.unwatched.iter().cloned().chain(orphaned).collect()
             }
         };
-        for warning in warnings.into_iter().chain(self.config_warning()) {
+        for warning in warnings.into_iter().chain(self.config_warning_for(&reply)) {
             reply.progress(&warning, true);
         }
         let said = match self.core.lock_state() {
@@ -39,7 +41,7 @@ impl Driver {
 
     /// What a profile has been doing, oldest first, and what happens next.
     pub(super) fn why(&self, now: Now, name: &ProfileName, reply: ReplyTo) {
-        if let Some(warning) = self.config_warning() {
+        if let Some(warning) = self.config_warning_for(&reply) {
             reply.progress(&warning, true);
         }
         let Some(why) = self.core.why(now, name) else {
@@ -53,6 +55,11 @@ impl Driver {
             status: rows::status2(&why.status),
             next: why.next.as_str().into(),
         }));
+    }
+
+    /// The same, unless it is for whoever came by a further socket: it may name any profile.
+    fn config_warning_for(&self, reply: &ReplyTo) -> Option<String> {
+        self.config_warning().filter(|_| !reply.is_further())
     }
 
     /// What to say before whatever goes by another configuration than the file's.

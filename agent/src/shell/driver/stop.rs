@@ -38,6 +38,7 @@ impl Driver {
         self.handle(now, Event::Stop);
         self.watchers.stop();
         self.stop_logins(now);
+        self.stop_private_sockets();
         if !self.is_quiet() {
             info!("stops when the requests under way are over");
         }
@@ -66,6 +67,7 @@ impl Driver {
             self.handle(clock::now(), Event::Stop);
             self.watchers.stop();
         }
+        self.sockets.leave();
         let finishing = async {
             while !self.performer.requests.is_empty() {
                 match self.inbox.recv().await {

@@ -15,8 +15,10 @@ use tokio::task::JoinHandle;
 use super::*;
 use crate::config::ConfigFile;
 use crate::shell::http::{Http, MetadataCache};
+use crate::shell::listen::Order;
 use crate::shell::reply::{Encoding, Outgoing};
 use crate::shell::schedule_file;
+use crate::shell::sockets_file;
 use crate::shell::worker::{Jobs, Worker};
 use crate::vault::{Presence, VaultDir};
 
@@ -31,6 +33,8 @@ struct Running {
     next_id: u64,
     /// Notified when the agent no longer waits for requests under way.
     desk: Arc<Desk>,
+    /// What the listener would be told.
+    ordered: UnboundedReceiver<Order>,
     driving: JoinHandle<()>,
     thread: Thread<()>,
 }
@@ -70,13 +74,18 @@ fn over(home: TempDir) -> Running {
     let (inbox, receiver) = mpsc::unbounded_channel();
     let desk = Arc::clone(&facts.desk);
     let stopped = Arc::clone(&desk);
-    let mut driver = Driver::new(1, (inbox.clone(), receiver), means, facts, live, None);
+    let (orders, ordered) = mpsc::unbounded_channel();
+    let run = home.path().join("run");
+    let left = sockets_file::read(home.path());
+    let sockets = SocketsStart { orders, run, max: 3, left };
+    let channel = (inbox.clone(), receiver);
+    let mut driver = Driver::new(1, channel, means, facts, sockets, live, None);
     let driving = tokio::spawn(async move {
         driver.run(start).await.unwrap();
         stopped.stop.notify_one();
         driver.farewell(PATIENCE).await;
     });
-    Running { home, inbox, jobs, next_id: 1, desk, driving, thread }
+    Running { home, inbox, jobs, next_id: 1, desk, ordered, driving, thread }
 }
 
 /// An answer on its way.
@@ -193,6 +202,7 @@ mod handed_out;
 mod login;
 mod logout;
 mod requests;
+mod sockets;
 mod stop;
 mod watch;
 

@@ -145,7 +145,7 @@ fn empty_directories_go_and_others_stay() {
         state: home.path().join(name).join("state"),
         socket: home.path().join(name).join("run/agent.sock"),
         socket_is_named: false,
-        agent_uid: 0,
+        agent_uid: Some(0),
     };
     for (name, foreign) in [("empty", None), ("used", Some("notes"))] {
         let places = places(name);

@@ -35,7 +35,7 @@ fn pair_holding(bytes: usize) -> Pair {
     let home = Some(PathBuf::from(HOME));
     let last_request = Arc::new(AtomicU64::new(1));
     let home = Home::new(home.as_deref());
-    let context = Context { inbox, home, last_request, stopping: Arc::default() };
+    let context = Context { inbox, home, last_request, stopping: Arc::default(), terms: None };
     let busy = Arc::new(AtomicBool::new(false));
     let connection = tokio::spawn(connection(server, context, Arc::clone(&busy)));
     Pair { client, received: Vec::new(), driver, busy, connection }

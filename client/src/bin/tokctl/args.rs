@@ -23,6 +23,7 @@ use crate::cmd::report::ReportArgs;
 use crate::cmd::revoke::RevokeArgs;
 use crate::cmd::set_secret::SetSecretArgs;
 use crate::cmd::show::ShowArgs;
+use crate::cmd::socket::SocketCommand;
 use crate::cmd::status::StatusArgs;
 use crate::cmd::unlock::UnlockArgs;
 
@@ -143,6 +144,9 @@ pub(crate) enum Command {
     Purge(PurgeArgs),
     /// Run a program with tokens in its environment or in files
     Exec(ExecArgs),
+    /// Make, list and remove further sockets, each for some profiles alone
+    #[command(subcommand, arg_required_else_help = true)]
+    Socket(SocketCommand),
     /// Show what the token of every profile is doing
     Status(StatusArgs),
     /// Tell what a profile's last attempts were, and what happens next

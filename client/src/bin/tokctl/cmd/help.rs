@@ -17,8 +17,8 @@ const PRESETS: &str = "presets";
 
 const ENVIRONMENT: &str = "\
 TOKCTL_HOME       one directory for configuration, vault, state and socket: tests, CI jobs, second identities
-TOKCTL_SOCK       the socket of somebody else's agent; none is started there
-TOKCTL_SOCK_UID   the user id that agent must have, when it is not yours
+TOKCTL_SOCK       the socket of somebody else's agent, or one of `tokctl socket`; no agent is started there
+TOKCTL_SOCK_UID   the user id that agent must have, when it is not yours; any: whichever it has
 TOKCTL_NO_PROMPT  ask nothing, as --no-prompt; so does CI
 TOKCTL_LOG        what the agent logs: error, warn, info, debug, trace
 NO_COLOR          no colour, as --color never

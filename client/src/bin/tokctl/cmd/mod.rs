@@ -27,6 +27,7 @@ pub(crate) mod revoke;
 mod set;
 pub(crate) mod set_secret;
 pub(crate) mod show;
+pub(crate) mod socket;
 pub(crate) mod status;
 pub(crate) mod unlock;
 mod why;
@@ -56,6 +57,7 @@ pub(crate) fn run(command: Command, session: &Session) -> Result<(), Stop> {
         Command::Remove(args) => remove::run(&args, session),
         Command::Purge(args) => purge::run(&args, session),
         Command::Exec(args) => exec::run(args, session),
+        Command::Socket(command) => socket::run(&command, session),
         Command::Status(args) => status::run(&args, session),
         Command::Why(args) => why::run(&args, session),
         Command::Inspect(args) => inspect::run(&args, session),
