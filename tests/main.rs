@@ -43,6 +43,7 @@ mod e2e {
     mod revoke;
     mod revoke_as_client;
     mod self_signed;
+    mod socket_recipes;
     mod sockets;
     mod steps;
     mod tls;

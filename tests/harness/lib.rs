@@ -27,6 +27,7 @@ pub mod pty;
 pub mod python;
 pub mod rotation;
 mod service;
+pub mod sshd;
 pub mod trace;
 pub mod wait;
 pub mod wire;

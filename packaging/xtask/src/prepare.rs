@@ -12,9 +12,11 @@ use crate::run::{read, run, top, which};
 use crate::say::say;
 
 /// Programs that tests or the bench run (any of those between bars), and the Debian packages they come in.
-const PROGRAMS: [(&str, &str, &str); 7] = [
+const PROGRAMS: &[(&str, &str, &str)] = &[
     ("age", "age", "the vault's files are opened with the stock program"),
     ("git", "git", "fetches with tokctl as its helper, from a server of its own"),
+    ("ssh", "openssh-client", "a socket is handed on to another machine"),
+    ("sshd", "openssh-server", "the other machine"),
     ("setsid", "util-linux", "a terminal of its own for programs that prompt"),
     ("npm", "npm", "the certified provider"),
     (
@@ -31,7 +33,7 @@ type Step = (&'static str, fn() -> Result<()>);
 
 /// One that fails does not keep the others from being done.
 pub(crate) const STEPS: [Step; 3] = [
-    ("Debian packages", || debian_packages(&PROGRAMS)),
+    ("Debian packages", || debian_packages(PROGRAMS)),
     ("npm packages of the providers", npm_packages),
     ("Python packages", python_packages),
 ];
