@@ -1,5 +1,6 @@
 //! A socket that knows some profiles alone, for a program that is started: `TOKCTL_SOCK` names it there.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use tokctl_proto::request::SocketCreate;
@@ -15,14 +16,25 @@ use crate::{Client, SILENCE_MAX};
 #[derive(Debug)]
 pub struct PrivateSocket {
     path: PathBuf,
+    agent_uid: Option<u32>,
     /// Its request is under way until it is closed.
     _connection: Connection,
 }
 
 impl PrivateSocket {
-    /// What `TOKCTL_SOCK` is for whoever is to use it; `TOKCTL_HOME` may be anything, `TOKCTL_SOCK_UID` must not be set.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// The variables by which a program finds it, `None` for one that must not be set. `TOKCTL_HOME` may be anything.
+    pub fn variables(&self) -> [(&'static str, Option<OsString>); 2] {
+        let own = nix::unistd::geteuid().as_raw();
+        let uid = match self.agent_uid {
+            None => Some("any".into()),
+            Some(uid) if uid == own => None,
+            Some(uid) => Some(uid.to_string().into()),
+        };
+        [("TOKCTL_SOCK", Some(self.path.clone().into_os_string())), ("TOKCTL_SOCK_UID", uid)]
     }
 }
 
@@ -46,7 +58,8 @@ impl Client {
             Item::Socket(socket) => Some(PathBuf::from(&*socket.path)),
             _ => None,
         })?;
-        Ok(PrivateSocket { path, _connection: self.connection })
+        let agent_uid = self.places().agent_uid;
+        Ok(PrivateSocket { path, agent_uid, _connection: self.connection })
     }
 }
 
@@ -84,7 +97,12 @@ mod tests {
         let client = Connect::to(&at).unwrap().open().unwrap();
         let acme = ProfileName::parse("acme").unwrap();
         let made = client.private_socket(&[acme], &["read".to_owned()]);
-        let path = made.map(|socket| socket.path().to_owned());
+        let path = made.map(|socket| {
+            let [(_, named), (_, uid)] = socket.variables();
+            // The agent is ours, so nothing is to be said of its uid.
+            assert_eq!((named.as_deref(), uid), (Some(socket.path().as_os_str()), None));
+            socket.path().to_owned()
+        });
         (path, agent.join().unwrap())
     }
 

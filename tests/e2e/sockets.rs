@@ -117,7 +117,7 @@ fn who_is_connected_is_hung_up_on_when_its_time_is_over_whatever_is_under_way() 
     let (home, provider) = (Home::new().init_bare(), Provider::start());
     home.add_at("acme", &provider);
     provider.answer_next(tokctl_tests::provider::Answer::json(200, "{}").held());
-    let socket = home.socket_for("acme", &["--expires", "1"]);
+    let socket = home.socket_for("acme", &["--expires", "3"]);
     let mut silent = Raw::connect(&socket);
     let mut busy = Raw::connect(&socket);
     busy.line(r#"{"get":{"profile":"acme"}}"#);
@@ -195,4 +195,40 @@ fn a_place_that_is_not_fit_is_refused_and_said_how_to_mend() {
     let relative = home.tokctl(["socket", "create", "s", "--only", "acme"]).current_dir(&fine);
     relative.run().ok();
     assert!(fine.join("s").exists());
+}
+
+#[test]
+fn a_program_that_exec_gives_a_socket_of_its_own_knows_its_profiles_alone_until_it_ends() {
+    let (home, provider) = (Home::new().init_bare(), Provider::start());
+    home.add_at("acme", &provider);
+    home.add_at("shop", &provider);
+    let script = "tokctl get acme; tokctl get shop; echo $?; tokctl list; echo $?; \
+                  echo $TOKCTL_SOCK; echo ${TOKCTL_SOCK_UID-unset}; echo $SHOP; exit 7";
+    let run = home.tokctl(["exec", "--only", "acme", "SHOP=shop", "--", "sh", "-c", script]);
+    let output = run.env("TOKCTL_SOCK_UID", "4711").run().exits(7);
+    let lines: Vec<&str> = output.stdout.lines().collect();
+    let (acme, shop) = (home.get("acme"), home.get("shop"));
+    let [token, "3", "8", socket, "unset", variable] = lines[..] else { panic!("{output:?}") };
+    assert_eq!((token, variable), (&*acme, &*shop));
+    let socket = std::path::Path::new(socket);
+    assert_eq!(socket.parent(), home.socket().parent());
+    eventually("the socket is gone", || (!socket.exists()).then_some(()));
+    // It needs no token to begin with.
+    let run = home.tokctl(["exec", "--only", "acme,shop", "--only-scope", "api", "--"]);
+    assert_eq!(run.args(["tokctl", "get", "shop", "--scope", "api"]).run().exits(0).stderr, "");
+    let run = home.tokctl(["exec", "--only", "acme", "--only-scope", "read", "--"]);
+    run.args(["tokctl", "get", "acme", "--scope", "api"]).run().fails(8, &["`read`"]);
+    home.tokctl(["exec", "--only", "acmo", "--", "true"]).run().fails(125, &["`acme`"]);
+}
+
+#[test]
+fn the_socket_of_an_exec_that_is_killed_goes_with_it() {
+    let (home, provider) = (Home::new().init_bare(), Provider::start());
+    home.add_at("acme", &provider);
+    let script = "echo here; while test -S $TOKCTL_SOCK; do sleep 0.05; done; echo gone";
+    let exec = home.tokctl(["exec", "--only", "acme", "--", "sh", "-c", script]).start();
+    eventually("the program runs", || exec.lines(1));
+    let pid = nix::unistd::Pid::from_raw(i32::try_from(exec.pid()).unwrap());
+    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL).unwrap();
+    eventually("the socket is gone, and the program sees it", || exec.lines(2));
 }

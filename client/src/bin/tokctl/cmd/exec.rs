@@ -25,6 +25,7 @@ use nix::errno::Errno;
 use tokctl_client::proto::error::WireFailure;
 use tokctl_client::proto::time::parse_duration;
 use tokctl_client::proto::{Failure, Kind};
+use tokctl_client::{PrivateSocket, ProfileName, Secret};
 
 use crate::exit::Stop;
 use crate::session::Session;
@@ -44,7 +45,7 @@ pub(crate) struct ExecArgs {
     #[arg(
         value_name = "[VAR=]PROFILE",
         value_parser = Assignment::parse,
-        required_unless_present_any = ["env", "file", "template"]
+        required_unless_present_any = ["env", "file", "template", "only"]
     )]
     profiles: Vec<Assignment>,
     /// The same, as other programs spell it
@@ -68,6 +69,12 @@ pub(crate) struct ExecArgs {
     /// Keep a copy of IN at OUT while the program runs, with tokens in place of `{{ profile }}`
     #[arg(long, value_name = "IN:OUT", value_parser = TemplateOption::parse)]
     template: Vec<TemplateOption>,
+    /// Give the program a socket of its own that knows these profiles alone, in TOKCTL_SOCK
+    #[arg(long, value_name = "PROFILE", value_delimiter = ',', value_parser = ProfileName::parse)]
+    only: Vec<ProfileName>,
+    /// Ask for these scopes at most by that socket, and where nothing else is asked for
+    #[arg(long, value_name = "SCOPE", requires = "only")]
+    only_scope: Vec<String>,
     /// The program and its arguments
     #[arg(last = true, required = true, value_name = "PROGRAM")]
     program: Vec<OsString>,
@@ -88,6 +95,10 @@ read. In a template `{{ acme }}` is the token of acme, `{{ acme:header }}` the h
 --redact masks a token as it stands, in base64, percent-encoded and in JSON. It guards logs, not against a \
 program that means to print it.
 
+--only is for a program that calls tokctl itself, or speaks to the agent: other profiles do not exist for it, nothing \
+but get, report, status and why is done there, and the socket is gone when the program has ended. It guards \
+against mistakes: a program of yours can look for the agent's own socket.
+
 --restart sends SIGTERM to the program, and to what it started in turn where there is no terminal.
 
 Examples:
@@ -95,7 +106,8 @@ Examples:
   tokctl exec ACME_TOKEN=acme GH=github --redact -- ./deploy
   tokctl exec acme --restart --grace 30s -- ./server
   tokctl exec --file token=acme -- ./worker --token-file token
-  tokctl exec --template app.toml.in:app.toml -- ./app --config app.toml";
+  tokctl exec --template app.toml.in:app.toml -- ./app --config app.toml
+  tokctl exec --only acme,hub -- ./script-that-calls-tokctl-get";
 
 /// What to do, as far as the command line and the templates tell.
 struct Plan {
@@ -107,14 +119,20 @@ struct Plan {
     masked: [bool; 2],
     restart: bool,
     grace: Duration,
+    only: Vec<ProfileName>,
+    only_scope: Vec<String>,
 }
 
 pub(crate) fn run(args: ExecArgs, session: &Session) -> Result<(), Stop> {
     let plan = Plan::new(args)?;
     let tokens = Tokens::get(&plan, session).map_err(ours)?;
     // A mistake of the command line, though only the tokens show it.
-    let variables = tokens.variables(&plan.assignments)?;
-    match plan.places.is_empty() && !plan.restart && plan.masked == [false; 2] {
+    let mut variables = tokens.variables(&plan.assignments)?;
+    // Held until the program has ended. The program itself cannot: what holds it can ask the agent for anything.
+    let socket = plan.private_socket(session).map_err(ours)?;
+    variables.extend(socket.iter().flat_map(naming));
+    let is_left_alone = plan.places.is_empty() && !plan.restart && plan.masked == [false; 2];
+    match is_left_alone && socket.is_none() {
         true => Err(become_program(&plan.program, &variables, session)),
         false => parent::run(plan, tokens, variables, session),
     }
@@ -140,8 +158,24 @@ impl Plan {
             ],
             restart: args.restart,
             grace: args.grace.unwrap_or(parent::GRACE),
+            only: args.only,
+            only_scope: args.only_scope,
         })
     }
+
+    fn private_socket(&self, session: &Session) -> Result<Option<PrivateSocket>, Stop> {
+        if self.only.is_empty() {
+            return Ok(None);
+        }
+        Ok(Some(session.client()?.private_socket(&self.only, &self.only_scope)?))
+    }
+}
+
+/// The variables by which a program finds its socket.
+fn naming(socket: &PrivateSocket) -> impl Iterator<Item = Variable> {
+    let text = |value: OsString| Secret::new(value.to_string_lossy().into_owned());
+    let variables = socket.variables().into_iter();
+    variables.map(move |(name, value)| Variable { name: name.to_owned(), value: value.map(text) })
 }
 
 /// The program as a child or in our place; its tokens are in its environment alone.
