@@ -5,6 +5,7 @@
 mod adding;
 mod autostart;
 mod edit;
+mod export;
 mod login;
 mod person;
 mod prompts;

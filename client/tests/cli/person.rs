@@ -52,6 +52,7 @@ impl Person {
             .env("TOKCTL_HOME", home)
             .env("TOKCTL_SOCK", home.join("agent.sock"))
             .env("NO_COLOR", "1")
+            .env_remove("GITHUB_ACTIONS")
             .envs(environment.iter().copied())
             .stdin(end())
             .stdout(end())

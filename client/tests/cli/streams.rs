@@ -11,6 +11,7 @@ const GET: &str = r#"> {"get":{"profile":"acme"}}"#;
 fn tokctl(home: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tokctl"));
     command.env("TOKCTL_HOME", home).env("TOKCTL_SOCK", home.join("agent.sock"));
+    command.env_remove("GITHUB_ACTIONS");
     command
 }
 

@@ -26,6 +26,8 @@ const PROGRAMS: &[(&str, &str, &str)] = &[
     ),
     ("chromium|google-chrome", "chromium", "logins are clicked through in a real browser"),
     ("chromedriver", "chromium-driver", "clicks for the tests"),
+    ("zsh", "zsh", "reads what `tokctl export` writes"),
+    ("fish", "fish", "reads what `tokctl export` writes"),
 ];
 
 /// What it does, and how.

@@ -2,6 +2,7 @@
 //! a part; each runs whatever came of the one before it, and the report at the end tells of all.
 
 mod errors;
+mod exports;
 mod kills;
 mod races;
 pub(crate) mod seeds;
@@ -25,6 +26,7 @@ struct Part {
 /// In the order in which they are run: the quick ones first.
 const PARTS: &[Part] = &[
     Part { name: "year", about: "10,000 profiles over a simulated year", run: year::run },
+    Part { name: "exports", about: "100,000 values through shells and runners", run: exports::run },
     Part { name: "errors", about: "each call on a file in a refresh fails", run: errors::run },
     Part { name: "races", about: "a herd at expiry, with and without tokctl", run: races::run },
     Part { name: "kills", about: "kills in the middle of refreshes", run: kills::run },

@@ -9,6 +9,7 @@ use tokctl_client::proto::time::parse_duration;
 use crate::cmd::add::AddArgs;
 use crate::cmd::agent::AgentCommand;
 use crate::cmd::exec::ExecArgs;
+use crate::cmd::export::ExportArgs;
 use crate::cmd::helper::HelperCommand;
 use crate::cmd::import::ImportCommand;
 use crate::cmd::init::InitArgs;
@@ -147,6 +148,8 @@ pub(crate) enum Command {
     /// Make, list and remove further sockets, each for some profiles alone
     #[command(subcommand, arg_required_else_help = true)]
     Socket(SocketCommand),
+    /// Write tokens as variables, for a shell, a file or the runner of a CI job
+    Export(ExportArgs),
     /// Show what the token of every profile is doing
     Status(StatusArgs),
     /// Tell what a profile's last attempts were, and what happens next
@@ -239,6 +242,9 @@ pub(crate) struct GetArgs {
     // Base64url text, which may begin with a hyphen.
     #[arg(long, value_name = "NONCE", requires = "dpop", allow_hyphen_values = true)]
     pub(crate) nonce: Option<String>,
+    /// Leave out the mask that is sent on stderr where GITHUB_ACTIONS=true
+    #[arg(long)]
+    pub(crate) no_mask: bool,
     /// Print the requests that would be sent for a new token, without secrets, and send none
     #[arg(long, conflicts_with_all = ["header", "format", "refresh", "min_valid", "uses", "wait"])]
     pub(crate) dry_run: bool,

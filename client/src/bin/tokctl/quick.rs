@@ -23,6 +23,7 @@ pub(crate) fn parse(arguments: &[OsString]) -> Option<(Global, GetArgs)> {
     let mut profile: Option<ProfileName> = None;
     let mut min_valid = None;
     let (mut best_effort, mut refresh, mut header) = (false, false, false);
+    let mut no_mask = false;
     let (mut scope, mut audience, mut resource) = (Vec::new(), Vec::new(), Vec::new());
     let (mut timeout, mut uses, mut wait) = (None, None, None);
     while let Some(argument) = rest.next() {
@@ -35,6 +36,7 @@ pub(crate) fn parse(arguments: &[OsString]) -> Option<(Global, GetArgs)> {
             ("--refresh", None) => once(&mut refresh)?,
             ("--best-effort", None) => once(&mut best_effort)?,
             ("--header", None) => once(&mut header)?,
+            ("--no-mask", None) => once(&mut no_mask)?,
             ("--json", None) => once(&mut global.json)?,
             ("--no-prompt", None) => once(&mut global.no_prompt)?,
             ("--quiet" | "-q", None) => once(&mut global.quiet)?,
@@ -73,6 +75,7 @@ pub(crate) fn parse(arguments: &[OsString]) -> Option<(Global, GetArgs)> {
         method: None,
         url: None,
         nonce: None,
+        no_mask,
         // For people, who have the time for clap.
         dry_run: false,
     };
@@ -127,6 +130,7 @@ mod tests {
         "get acme --json",
         "get --json acme",
         "get acme --header",
+        "get acme --no-mask",
         "get acme --refresh --best-effort --min-valid 5m",
         "get acme --min-valid=90 --timeout=3s",
         "get acme --min-valid 0",
@@ -160,6 +164,7 @@ mod tests {
         "get acme=1",
         "get acme --refresh --refresh",
         "get acme --json --json",
+        "get acme --no-mask --no-mask",
         "get acme --refresh=true",
         "get acme --json --header",
         "get acme --min-valid",
@@ -214,6 +219,7 @@ mod tests {
             "--header",
             "--json",
             "--no-prompt",
+            "--no-mask",
             "--quiet",
             "--yes",
             "--scope",

@@ -10,8 +10,10 @@ use tokctl_client::{DpopFor, GetOptions, ProfileName, Request, Secret, Token};
 
 use crate::args::GetArgs;
 use crate::cmd::dry_run;
+use crate::cmd::export::mask;
 use crate::exit::Stop;
 use crate::session::Session;
+use crate::variable::secret_parts;
 
 mod fields;
 
@@ -59,6 +61,9 @@ pub(crate) fn run(args: GetArgs, session: &Session) -> Result<(), Stop> {
     if args.header && token.header().expose().is_empty() {
         return Err(no_header(&args.profile));
     }
+    if !args.no_mask {
+        mask::send(|| masked(&token, args.header));
+    }
     if let Some(format) = &format {
         session.output.secret(&format.fill(&token)?)
     } else if session.output.json {
@@ -71,6 +76,20 @@ pub(crate) fn run(args: GetArgs, session: &Session) -> Result<(), Stop> {
     } else {
         session.output.secret(&token.access_token)
     }
+}
+
+/// What a log must not show of what is printed: the token and its parts, and what stands for it in a header, such as its
+/// base64.
+fn masked(token: &Token, in_header: bool) -> Vec<Secret> {
+    let mut secrets = secret_parts(token);
+    if in_header {
+        let line = token.header();
+        let last = line.expose().rsplit(' ').next().unwrap_or_default();
+        if !token.access_token.expose().contains(last) {
+            secrets.push(Secret::new(last.to_owned()));
+        }
+    }
+    secrets
 }
 
 /// The header line of a proof (RFC 9449 section 4.1).

@@ -6,6 +6,7 @@ mod consent;
 pub(crate) mod dry_run;
 mod edit;
 pub(crate) mod exec;
+pub(crate) mod export;
 pub(crate) mod get;
 mod help;
 pub(crate) mod helper;
@@ -58,6 +59,7 @@ pub(crate) fn run(command: Command, session: &Session) -> Result<(), Stop> {
         Command::Purge(args) => purge::run(&args, session),
         Command::Exec(args) => exec::run(args, session),
         Command::Socket(command) => socket::run(&command, session),
+        Command::Export(args) => export::run(&args, session),
         Command::Status(args) => status::run(&args, session),
         Command::Why(args) => why::run(&args, session),
         Command::Inspect(args) => inspect::run(&args, session),
