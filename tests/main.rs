@@ -10,12 +10,14 @@ mod e2e {
     mod authlib;
     mod aws_web_identity;
     mod browser;
+    mod ci_templates;
     mod client_auth;
     mod client_secret_jwt;
     mod command;
     mod device;
     mod dpop;
     mod dry_run;
+    mod export;
     mod federated;
     mod first_token;
     mod github_app;

@@ -32,8 +32,13 @@ fn environment(program: &[&str], script: &str) -> BTreeMap<String, String> {
 }
 
 /// Each value in a variable of its own, through a script that `write` writes, back to its value.
-fn come_through(program: &[&str], begin: &str, write: impl Fn(&str, &str, &mut String)) {
-    let values: Vec<String> = values(count()).filter(|value| !value.contains('\0')).collect();
+fn come_through(
+    program: &[&str],
+    begin: &str,
+    values: impl Iterator<Item = String>,
+    write: impl Fn(&str, &str, &mut String),
+) {
+    let values: Vec<String> = values.filter(|value| !value.contains('\0')).collect();
     for values in values.chunks(VARIABLES_MAX) {
         let mut script = format!("{begin}\n");
         for (at, value) in values.iter().enumerate() {
@@ -49,7 +54,9 @@ fn come_through(program: &[&str], begin: &str, write: impl Fn(&str, &str, &mut S
 }
 
 fn come_through_a(shell: Shell, program: &[&str], begin: &str) {
-    come_through(program, begin, |name, value, script| shell.set(name, value, script));
+    come_through(program, begin, values(count()), |name, value, script| {
+        shell.set(name, value, script);
+    });
 }
 
 #[test]
@@ -79,11 +86,11 @@ fn every_value_comes_through_fish() {
     come_through_a(Shell::Fish, &["fish", "--no-config"], "");
 }
 
-/// As README has it, quotes around it or not.
+/// As README has it. Fewer of them: each takes a process.
 #[test]
-fn every_value_comes_through_eval() {
+fn values_come_through_eval() {
     for program in [&["bash"][..], &["dash"], &["zsh", "-f"]] {
-        come_through(program, "", |name, value, script| {
+        come_through(program, "", values(count() / 20), |name, value, script| {
             let mut statement = String::new();
             Shell::Sh.set(name, value, &mut statement);
             script.push_str("eval \"$(printf %s ");
