@@ -114,7 +114,8 @@ fn settings(provider: &Provider) -> String {
 #[test]
 fn the_action_exchanges_the_jobs_token_and_leaves_nothing() {
     let (runner, provider) = (Runner::start(), provider());
-    let said = runner.main(&settings(&provider), "true").run().ok();
+    let output = runner.main(&settings(&provider), "true").run();
+    let said = output.stderr.clone() + &output.ok();
     assert_eq!(subjects(&provider), [token_for("sts.example")]);
     let masks: Vec<&str> = said.lines().filter(|line| line.contains("exchanged-1")).collect();
     assert_eq!(masks, ["::add-mask::exchanged-1"]);

@@ -1,4 +1,4 @@
-//! GitHub Actions: `::add-mask::` on a line of its own, and the file that GITHUB_ENV or GITHUB_OUTPUT names.
+//! GitHub Actions: `::add-mask::` on a line of its own, on stderr, and the file that GITHUB_ENV or GITHUB_OUTPUT names.
 //!
 //! In the file a value stands between two lines that are the same and cannot be foreseen (CVE-2022-35954): with `NAME=value`
 //! a value could not go on over lines, and with a fixed line it could end itself and set further variables. Nothing is
@@ -47,7 +47,7 @@ pub(super) fn steps(
         lines.extend([&delimiter, "\n"]);
     }
     let file = if setting.step_output { "GITHUB_OUTPUT" } else { "GITHUB_ENV" };
-    Ok(vec![Step::Say(masks), Step::Append(Place::Named(file), lines)])
+    Ok(vec![Step::Mask(masks), Step::Append(Place::Named(file), lines)])
 }
 
 /// Appends the line that has a value masked from here on. There is none for nothing.

@@ -18,6 +18,8 @@ use crate::output::Output;
 pub(super) enum Step {
     /// Lines of stdout that the runner takes for itself.
     Say(Text),
+    /// The same on stderr, for a runner that reads both: stdout may go elsewhere, as with `> /dev/null`, and the masks with it.
+    Mask(Text),
     /// Lines at the end of a file.
     Append(Place, Text),
     /// Something on the stdin of a program, whose arguments everybody can read.
@@ -61,6 +63,9 @@ impl Step {
     pub(super) fn take(self, variable: &Lookup<'_>, output: &Output) -> Result<(), Stop> {
         match self {
             Self::Say(text) => output.data(text.as_bytes()),
+            Self::Mask(text) => io::stderr()
+                .write_all(text.as_bytes())
+                .map_err(|error| Stop::machine(format!("cannot write to stderr: {error}"))),
             Self::Append(place, text) => {
                 let path = match place {
                     Place::Given(path) => path,

@@ -86,13 +86,13 @@ fn has_nul(value: &str) -> bool {
     value.contains('\0')
 }
 
-/// What is said on stdout, and what is added to files, in the order in which a runner comes to it: the files at the end of
+/// What is said on stdout and stderr, and what is added to files, in the order in which a runner comes to it: the files at the end of
 /// the step.
 fn said_and_written(steps: Vec<Step>, file: &str) -> (String, String) {
     let (mut said, mut written) = (String::new(), String::new());
     for step in steps {
         match step {
-            Step::Say(text) => said.push_str(&text),
+            Step::Say(text) | Step::Mask(text) => said.push_str(&text),
             Step::Append(Place::Named(name), text) => {
                 assert_eq!(name, file);
                 written.push_str(&text);

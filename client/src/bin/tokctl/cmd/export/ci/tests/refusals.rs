@@ -39,7 +39,7 @@ fn a_runner_that_can_mask_is_told_to_before_it_is_told_anything_else() {
     for vendor in VENDORS.iter().filter(|vendor| vendor.unmasked.is_none()) {
         let steps = (vendor.steps)(&[pair("A", "a-long-value")], &setting()).unwrap();
         let text = |step: &Step| match step {
-            Step::Say(text) | Step::Append(_, text) => text.to_string(),
+            Step::Say(text) | Step::Mask(text) | Step::Append(_, text) => text.to_string(),
             Step::Tell { arguments, .. } => arguments.join(" "),
         };
         let first = text(&steps[0]);
@@ -60,7 +60,7 @@ fn what_must_not_be_set_is_emptied_where_it_is_set_and_nothing_is_masked_for_it(
         let steps = (vendor.steps)(&emptied, &setting()).unwrap();
         for step in steps {
             let text = match &step {
-                Step::Say(text) | Step::Append(_, text) => text.to_string(),
+                Step::Say(text) | Step::Mask(text) | Step::Append(_, text) => text.to_string(),
                 Step::Tell { stdin, .. } => stdin.to_string(),
             };
             assert!(!text.contains("add-mask") && !text.contains("setsecret"), "{text}");
