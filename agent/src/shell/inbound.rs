@@ -8,6 +8,7 @@ use std::io;
 use std::ops::Range;
 use std::path::PathBuf;
 
+use serde::Deserialize;
 use tokctl_proto::codec;
 use tokctl_proto::frame::{self, FRAME_BYTES_MAX, Frame, FrameError, LENGTH_BYTES, Preamble};
 use tokctl_proto::request::Request;
@@ -28,14 +29,32 @@ const BYTES_MIN: usize = 2048;
 pub(super) enum Opening {
     /// With a preamble, which names the client's home.
     Binary(Option<PathBuf>),
-    Json,
+    /// With a line of JSON. It says the client's home where it is no request yet.
+    Json(Option<Greeting>),
+}
+
+/// What a preamble says, as a line of JSON.
+#[derive(Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Greeting {
+    /// Has to be there: `{}` is a request that cannot be read.
+    #[serde(deserialize_with = "Option::deserialize")]
+    pub(super) home: Option<PathBuf>,
 }
 
 impl Opening {
     pub(super) fn encoding(&self) -> Encoding {
         match self {
             Self::Binary(_) => Encoding::Binary(version::LOWEST),
-            Self::Json => Encoding::Json,
+            Self::Json(_) => Encoding::Json,
+        }
+    }
+
+    /// The client's home, where it was said: none is one too.
+    pub(super) fn home(self) -> Option<Option<PathBuf>> {
+        match self {
+            Self::Binary(home) => Some(home),
+            Self::Json(greeting) => Some(greeting?.home),
         }
     }
 }
@@ -112,10 +131,15 @@ impl Inbound {
         Ok(())
     }
 
-    /// Uses up a preamble, or sees that there is none; `None` until that can be said.
+    /// Uses up a preamble or a greeting, or sees that there is none; `None` until that can be said.
     pub(super) fn opening(&mut self) -> Result<Option<Opening>, FrameError> {
         if self.bytes.first() == Some(&b'{') {
-            return Ok(Some(Opening::Json));
+            let Some((line, used)) = self.line(0) else { return Ok(None) };
+            let greeting = serde_json::from_slice(line).ok();
+            if greeting.is_some() {
+                self.remove(0..used);
+            }
+            return Ok(Some(Opening::Json(greeting)));
         }
         Ok(Preamble::decode(&self.bytes)?.map(|(preamble, used)| {
             self.remove(0..used);

@@ -123,10 +123,10 @@ impl<S: Peer> Connection<S> {
         };
         let opening = opening?;
         let encoding = opening.encoding();
-        let stranger = match opening {
+        let stranger = match opening.home() {
             // A further socket is there for others, in containers and on other machines, whose home is elsewhere.
             _ if self.context.terms.is_some() => None,
-            Opening::Binary(home) if !self.context.home.is(home.as_deref()) => {
+            Some(home) if !self.context.home.is(home.as_deref()) => {
                 Some(other_home(home, self.context.home.0.clone()))
             }
             _ => None,

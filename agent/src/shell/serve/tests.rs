@@ -484,6 +484,30 @@ async fn a_client_of_another_home_has_nothing_carried_out() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_line_of_json_can_say_the_clients_home() {
+    let list = "{\"list\":{}}\n";
+    for (first, heard) in [
+        ("", "said:1"),
+        (r#"{"home":"/home/ada/ci"}"#, "said:1"),
+        (r#"{"home":"/home/ada"}"#, "other_home"),
+        (r#"{"home":null}"#, "other_home"),
+        // Nothing but a home is one, and there is one at most.
+        ("{}", "usage"),
+        (r#"{"home":"/home/ada/ci","user":"ada"}"#, "usage"),
+        ("{\"home\":\"/home/ada/ci\"}\n{\"home\":\"/home/ada/ci\"}", "usage"),
+    ] {
+        let mut pair = pair();
+        let end = if first.is_empty() { "" } else { "\n" };
+        pair.send(format!("{first}{end}{list}").as_bytes()).await;
+        if heard == "said:1" {
+            pair.answer("1").await;
+        }
+        assert_eq!(pair.line().await.as_deref(), Some(heard), "{first}");
+        assert!(pair.driver.try_recv().is_err(), "{first}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_request_that_is_refused_at_the_door_leaves_the_connection_good() {
     let mut pair = pair();
     let show = request::Show { profile: "No Such Name".into() };
