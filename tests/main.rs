@@ -39,6 +39,7 @@ mod e2e {
     mod passphrase;
     mod private_key_jwt;
     mod profiles;
+    mod python;
     mod refresh_token;
     mod renewal;
     mod resource;

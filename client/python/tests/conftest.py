@@ -165,4 +165,4 @@ _COUNT = iter(range(1000))
 @pytest.fixture
 def profile(agent: Agent) -> str:
     """A profile of this test alone."""
-    return agent.add(f"p{next(_COUNT)}", "--allow-http-loopback", "true")
+    return agent.add(f"p{next(_COUNT)}")

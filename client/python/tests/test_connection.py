@@ -147,6 +147,20 @@ def test_an_agent_that_was_restarted_is_asked_again(ask: Any, fake: Any, places:
 
 
 @both
+def test_an_agent_that_says_it_is_stopping_is_waited_for(ask: Any, fake: Any, places: Places) -> None:
+    agent = fake([DONE, failed("no_agent")], [failed("no_agent")], [DONE])
+    assert len(ask(places, 2, refresh=True)) == 2
+    assert [list(each) for each in agent.heard] == [["home"], ["get2"], ["get2"], ["home"], ["get2"], ["home"], ["get2"]]
+
+
+@both
+def test_it_is_not_waited_for_longer_than_the_token_would_be(ask: Any, fake: Any, places: Places) -> None:
+    fake([failed("no_agent")], [DONE])
+    with pytest.raises(tokctl.NoAgent):
+        ask(places, timeout=0)
+
+
+@both
 def test_a_token_that_has_to_be_new_is_not_asked_for_twice(ask: Any, fake: Any, places: Places) -> None:
     agent = fake([None], [DONE])
     with pytest.raises(tokctl.NoAgent, match="closed the connection"):

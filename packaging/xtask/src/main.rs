@@ -9,6 +9,7 @@ mod run;
 mod say;
 mod sweep;
 mod test;
+mod wheel;
 
 use std::process::ExitCode;
 
@@ -27,6 +28,7 @@ Usage: cargo xtask COMMAND
   bench           how fast it is, as ratios; `bench [PART...] [--rounds N]`
   golden          writes the wire's golden files again
   seeds N         N histories of the simulator; names the one that fails
+  wheel [DIR]     builds the Python package's wheel into DIR, or target/wheel
   sweep           the large sizes, with a report; `sweep [PART...] [--seeds N]`
 ";
 
@@ -53,6 +55,8 @@ fn dispatch(arguments: Vec<String>) -> Result<ExitCode> {
         }
         ["bench", words @ ..] => bench::bench(words),
         ["golden"] => golden::golden(),
+        ["wheel"] => wheel::wheel(&run::target_dir()?.join("wheel")),
+        ["wheel", directory] => wheel::wheel(directory.as_ref()),
         ["seeds", number] => sweep::seeds::seeds(number.parse()?),
         ["sweep", words @ ..] => sweep::sweep(words),
         [] | ["help" | "--help" | "-h"] => {

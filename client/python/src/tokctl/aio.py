@@ -8,14 +8,14 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, Awaitable, Callable, Deque, Dict, Optional, Tuple
 
 from . import autostart, wire
-from .client import IDLE_MAX, may_repeat, patience
+from .client import IDLE_MAX, Attempt, patience
 from .connection import CONNECT_SECONDS_MAX, candidates, closed, silent
 from .endpoint import Places
 from .errors import NoAgent
 from .options import Options
 from .peer import check_directory, check_peer, machine
 from .token import Placement, Token
-from .wire import LINE_BYTES_MAX, Closed, Exchange, Request, encode, greeting, unreadable
+from .wire import LINE_BYTES_MAX, Exchange, Request, encode, greeting, unreadable
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -78,39 +78,41 @@ class AsyncConnection:
         return not (self._reader.at_eof() or self._writer.is_closing())
 
     async def request(self, request: Request, patience: float) -> Dict[str, Any]:
-        """Sends a request and reads to its end. `patience` is the longest silence, in seconds."""
-        exchange = Exchange()
+        """Sends a request and reads to its end, within `patience` seconds."""
         self.is_idle = False
-        await self._send(self._outgoing + encode(request), patience)
-        self._outgoing = b""
-        while not exchange.is_over:
-            answer = exchange.hear(await self._line(patience))
-            if answer is not None:
-                await self._send(answer, patience)
+        try:
+            exchange = await asyncio.wait_for(self._exchange(request), patience)
+        except asyncio.TimeoutError:
+            raise silent(patience) from None
         self.is_idle = True
         return exchange.end()
+
+    async def _exchange(self, request: Request) -> Exchange:
+        exchange = Exchange()
+        await self._send(self._outgoing + encode(request))
+        self._outgoing = b""
+        while not exchange.is_over:
+            answer = exchange.hear(await self._line())
+            if answer is not None:
+                await self._send(answer)
+        return exchange
 
     def close(self) -> None:
         self._writer.close()
 
-    async def _send(self, data: bytes, patience: float) -> None:
+    async def _send(self, data: bytes) -> None:
         try:
             self._writer.write(data)
-            await asyncio.wait_for(self._writer.drain(), patience)
+            await self._writer.drain()
         except (BrokenPipeError, ConnectionResetError):
             # Its answer may still be there to be read.
             pass
-        except asyncio.TimeoutError:
-            raise silent(patience) from None
         except OSError as error:
             raise machine("cannot write to the agent", error) from None
 
-    async def _line(self, patience: float) -> bytes:
-        line = b""
+    async def _line(self) -> bytes:
         try:
-            line = await asyncio.wait_for(self._reader.readline(), patience)
-        except asyncio.TimeoutError:
-            raise silent(patience) from None
+            line = await self._reader.readline()
         except ValueError:
             # Longer than any line may be.
             pass
@@ -173,14 +175,15 @@ class AsyncClient:
 
     async def perform(self, request: Request) -> Dict[str, Any]:
         """Sends any request, and gives how it ended; once more where the agent was restarted meanwhile."""
-        connection = self._take() or await AsyncConnection.open(self._places)
-        try:
-            return await self._on(connection, request)
-        except Closed:
-            if not may_repeat(request):
-                raise
-        await self.aclose()
-        return await self._on(await AsyncConnection.open(self._places), request)
+        attempt = Attempt(request)
+        while True:
+            connection = self._take() or await AsyncConnection.open(self._places)
+            try:
+                return await self._on(connection, request)
+            except NoAgent as gone:
+                nap = attempt.nap(gone)
+            await self.aclose()
+            await asyncio.sleep(nap)
 
     async def aclose(self) -> None:
         """Closes the connections that no request is under way on. The client can be used on."""

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import time
 from collections import deque
 from typing import TYPE_CHECKING, Any, Callable, Deque, Dict, Optional, Tuple
 
 from . import wire
 from .connection import Connection
 from .endpoint import VARIABLES, Places
+from .errors import NoAgent
 from .options import Options
 from .token import Placement, Token
 from .wire import Closed, Request
@@ -23,16 +26,18 @@ GET_TIMEOUT = 30.0
 GRACE = 5.0
 #: Connections that are kept for the next request; a thread that finds none opens one.
 IDLE_MAX = 8
+#: How often an agent that is stopping is looked at, in seconds.
+STOPPING_NAP = 0.02
 
 
 class Client:
     """Asks the agent of this process's environment, or of the `places` given."""
 
     def __init__(self, places: Optional[Places] = None) -> None:
-        self._places = places or Places.from_environment()
         # Taken and given back by single calls of deque, which no other thread comes between: a lock could be held
         # by somebody at the moment of a fork, and never given back in the child.
         self._idle: Tuple[int, Deque[Connection]] = (os.getpid(), deque())
+        self._places = places or Places.from_environment()
 
     def get(self, profile: str, **options: Unpack[Options]) -> str:
         """The access token alone."""
@@ -74,17 +79,18 @@ class Client:
         """Sends any request, and gives how it ended: `done` of the protocol, as one key and its value.
 
         An agent that goes away before it answers, as one that is being updated does, is asked once more after it is
-        back, but never twice for a token that has to be new.
+        back, but never twice for a token that has to be new; one that says that it is going has done nothing yet.
         """
-        connection = self._take() or Connection.open(self._places)
-        try:
-            return self._on(connection, request)
-        except Closed:
-            if not may_repeat(request):
-                raise
-        # The others that were kept are of the same agent.
-        self.close()
-        return self._on(Connection.open(self._places), request)
+        attempt = Attempt(request)
+        while True:
+            connection = self._take() or Connection.open(self._places)
+            try:
+                return self._on(connection, request)
+            except NoAgent as gone:
+                nap = attempt.nap(gone)
+            # The others that were kept are of the same agent.
+            self.close()
+            time.sleep(nap)
 
     def close(self) -> None:
         """Closes the connections that no request is under way on. The client can be used on."""
@@ -99,6 +105,9 @@ class Client:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __del__(self) -> None:
         self.close()
 
     def __reduce__(self) -> Any:
@@ -139,6 +148,27 @@ class Client:
             connection.close()
 
 
+class Attempt:
+    """Whether a request that no agent carried out is tried again."""
+
+    def __init__(self, request: Request) -> None:
+        self._may_repeat = may_repeat(request)
+        self._deadline = time.monotonic() + patience(request) - GRACE
+
+    def nap(self, gone: NoAgent) -> float:
+        """How long to wait before that, in seconds. Raises what there is to raise where it is not."""
+        if isinstance(gone, Closed):
+            if not self._may_repeat:
+                raise gone
+            # Twice is no restart.
+            self._may_repeat = False
+            return 0.0
+        # Its words are that it stops, after a renewal that is under way.
+        if time.monotonic() + STOPPING_NAP > self._deadline:
+            raise gone
+        return STOPPING_NAP
+
+
 def may_repeat(request: Request) -> bool:
     """Whether a request can be sent twice without a difference to anybody."""
     [(name, fields)] = request.items()
@@ -162,9 +192,18 @@ def default() -> Client:
     key = (os.geteuid(), *(os.environ.get(name) for name in VARIABLES))
     known, client = _DEFAULT
     if client is None or known != key:
+        if client is not None:
+            client.close()
         client = Client()
         _DEFAULT = (key, client)
     return client
+
+
+@atexit.register
+def _close() -> None:
+    _, client = _DEFAULT
+    if client is not None:
+        client.close()
 
 
 def get(profile: str, **options: Unpack[Options]) -> str:
