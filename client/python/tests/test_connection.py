@@ -33,7 +33,14 @@ DONE = json.dumps({"done": {"token": TOKEN}}) + "\n"
 
 
 def failed(kind: str) -> str:
-    error = {"exit": 99, "kind": kind, "profile": "acme", "message": "no", "hint": "h", "retry_at": None}
+    error = {
+        "exit": 99,
+        "kind": kind,
+        "profile": "acme",
+        "message": "no",
+        "hint": "h",
+        "retry_at": None,
+    }
     return json.dumps({"error": error}) + "\n"
 
 
@@ -129,7 +136,9 @@ def test_the_home_is_said_once_and_the_connection_kept(ask: Any, fake: Any, plac
 
 
 @both
-@pytest.mark.parametrize("kind, expected", [("login_required", tokctl.LoginRequired), ("odd", tokctl.TokctlError)])
+@pytest.mark.parametrize(
+    "kind, expected", [("login_required", tokctl.LoginRequired), ("odd", tokctl.TokctlError)]
+)
 def test_an_error_leaves_the_connection_good(
     ask: Any, fake: Any, places: Places, kind: str, expected: type
 ) -> None:
@@ -147,21 +156,35 @@ def test_an_agent_that_was_restarted_is_asked_again(ask: Any, fake: Any, places:
 
 
 @both
-def test_an_agent_that_says_it_is_stopping_is_waited_for(ask: Any, fake: Any, places: Places) -> None:
+def test_an_agent_that_says_it_is_stopping_is_waited_for(
+    ask: Any, fake: Any, places: Places
+) -> None:
     agent = fake([DONE, failed("no_agent")], [failed("no_agent")], [DONE])
     assert len(ask(places, 2, refresh=True)) == 2
-    assert [list(each) for each in agent.heard] == [["home"], ["get2"], ["get2"], ["home"], ["get2"], ["home"], ["get2"]]
+    assert [list(each) for each in agent.heard] == [
+        ["home"],
+        ["get2"],
+        ["get2"],
+        ["home"],
+        ["get2"],
+        ["home"],
+        ["get2"],
+    ]
 
 
 @both
-def test_it_is_not_waited_for_longer_than_the_token_would_be(ask: Any, fake: Any, places: Places) -> None:
+def test_it_is_not_waited_for_longer_than_the_token_would_be(
+    ask: Any, fake: Any, places: Places
+) -> None:
     fake([failed("no_agent")], [DONE])
     with pytest.raises(tokctl.NoAgent):
         ask(places, timeout=0)
 
 
 @both
-def test_a_token_that_has_to_be_new_is_not_asked_for_twice(ask: Any, fake: Any, places: Places) -> None:
+def test_a_token_that_has_to_be_new_is_not_asked_for_twice(
+    ask: Any, fake: Any, places: Places
+) -> None:
     agent = fake([None], [DONE])
     with pytest.raises(tokctl.NoAgent, match="closed the connection"):
         ask(places, refresh=True)
@@ -215,7 +238,9 @@ def test_talk_is_heard_and_questions_are_not_answered(
         "s3cret-token" * 20_000,
     ],
 )
-def test_what_is_no_answer_is_not_repeated(ask: Any, fake: Any, places: Places, answer: str) -> None:
+def test_what_is_no_answer_is_not_repeated(
+    ask: Any, fake: Any, places: Places, answer: str
+) -> None:
     fake([answer])
     with pytest.raises(tokctl.Version) as caught:
         ask(places)
@@ -240,7 +265,9 @@ def test_any_user_is_taken_where_that_is_asked_for(ask: Any, fake: Any, tmp_path
 
 
 @both
-def test_a_directory_of_another_user_is_not_looked_into(ask: Any, fake: Any, tmp_path: Path) -> None:
+def test_a_directory_of_another_user_is_not_looked_into(
+    ask: Any, fake: Any, tmp_path: Path
+) -> None:
     agent = fake([DONE])
     own = os.geteuid()
     # Whoever may give a directory away does; else what is ours is taken for another's.
@@ -275,7 +302,10 @@ def test_an_agent_that_hangs_is_given_up(
 def test_nothing_shows_a_secret() -> None:
     token = wire.read_token(json.loads(DONE)["done"])
     assert token.access_token == "s3cret-token" and token.extra["id_token"] == "s3cret-extra"
-    assert "s3cret" not in f"{token!r} {token} {tokctl.RequestsAuth('acme')!r} {tokctl.HTTPXAuth('acme')!r}"
+    assert (
+        "s3cret"
+        not in f"{token!r} {token} {tokctl.RequestsAuth('acme')!r} {tokctl.HTTPXAuth('acme')!r}"
+    )
 
 
 @pytest.mark.parametrize(
@@ -289,4 +319,6 @@ def test_nothing_shows_a_secret() -> None:
     ],
 )
 def test_a_header_is_what_the_template_says(template: str, token: str, header: object) -> None:
-    assert tokctl.Token(token, "Bearer", None, None, "", "acme", template=template).header() == header
+    assert (
+        tokctl.Token(token, "Bearer", None, None, "", "acme", template=template).header() == header
+    )

@@ -31,7 +31,14 @@ class Script:
         self.said.append(name)
         self.asked.append(fields)
         if name == "usage":
-            return {"usage": {"profile": fields["profile"], "header": "A: {token}", "query": None, "api_urls": []}}
+            return {
+                "usage": {
+                    "profile": fields["profile"],
+                    "header": "A: {token}",
+                    "query": None,
+                    "api_urls": [],
+                }
+            }
         if name == "report":
             return {"said": {"text": ""}}
         if name == "get2" and self.bound:
@@ -56,7 +63,9 @@ class Script:
         return {"token3": token}
 
 
-def sent(script: Script, *answers: Answer, can_repeat: bool = True, max_wait: float = 60) -> List[str]:
+def sent(
+    script: Script, *answers: Answer, can_repeat: bool = True, max_wait: float = 60
+) -> List[str]:
     """The tokens that the request was sent with."""
     conversation = converse(Policy("acme", {}, max_wait), "GET", URL, can_repeat)
     tokens: List[str] = []
@@ -144,7 +153,11 @@ def test_an_api_that_never_lets_anybody_in_is_not_asked_for_ever() -> None:
 
 
 def test_what_a_person_has_to_do_is_raised_and_what_passes_is_not() -> None:
-    for kind, exit, raised in [("login_required", 5, True), ("provider_unreachable", 7, False), ("timeout", 7, False)]:
+    for kind, exit, raised in [
+        ("login_required", 5, True),
+        ("provider_unreachable", 7, False),
+        ("timeout", 7, False),
+    ]:
         error = from_wire({"kind": kind, "exit": exit, "message": "no"})
         script = Script("t0", error)
         if raised:
@@ -160,7 +173,11 @@ def test_a_token_that_is_bound_to_a_key_comes_with_a_proof_for_the_request() -> 
     assert sent(script, *answers) == ["t0", "t0", "t1"]
     # The first 401 asks for a nonce and says nothing of the token.
     assert script.said == ["usage", "get2", "get3", "get3", "report", "get3"]
-    assert [each["dpop"]["nonce"] for each in script.asked if "dpop" in each] == [None, "nonce-1", "nonce-1"]
+    assert [each["dpop"]["nonce"] for each in script.asked if "dpop" in each] == [
+        None,
+        "nonce-1",
+        "nonce-1",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -205,7 +222,9 @@ def test_what_is_nobodys_business_stays_out_of_the_url() -> None:
         ("https://other.example/v1", False, False),
     ],
 )
-def test_a_redirect_keeps_the_token_where_it_may_go(target: str, anywhere: bool, below: bool) -> None:
+def test_a_redirect_keeps_the_token_where_it_may_go(
+    target: str, anywhere: bool, below: bool
+) -> None:
     home = "https://api.example/v1/a"
     for api_urls, expected in [((), anywhere), (("https://api.example/v1/",), below)]:
         placement = Placement("acme", "A: {token}", None, api_urls)

@@ -98,7 +98,11 @@ def test_what_is_no_place_is_said(variables: Dict[str, str], words: str) -> None
 def test_the_holder_of_the_vault_says_where_it_listens(tmp_path: object) -> None:
     found = Places(None, str(tmp_path), "/s", False, 0)
     assert found.holder_socket() is None
-    for text, socket in [("42\n/run/x.sock\n", "/run/x.sock"), ("42\nrelative\n", None), ("x\n/y\n", None)]:
+    for text, socket in [
+        ("42\n/run/x.sock\n", "/run/x.sock"),
+        ("42\nrelative\n", None),
+        ("x\n/y\n", None),
+    ]:
         with open(f"{tmp_path}/lock", "w") as lock:
             lock.write(text)
         assert found.holder_socket() == socket

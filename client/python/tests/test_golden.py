@@ -25,7 +25,7 @@ def spoken(line: str) -> Dict[str, Any]:
 
 
 ACME = "https://api.acme.example/"
-FULL = {
+FULL: Dict[str, Any] = {
     "scope": "read:data write:data",
     "audience": ACME,
     "resource": [ACME + "v1"],
@@ -90,7 +90,11 @@ def test_each_end_is_read() -> None:
         exchange.hear(golden(name).encode())
         return exchange.end()
 
-    for name, member, dpop in [("token", None, False), ("token2", "acct2", False), ("token3", None, True)]:
+    for name, member, dpop in [
+        ("token", None, False),
+        ("token2", "acct2", False),
+        ("token3", None, True),
+    ]:
         token = wire.read_token(done(f"response-done-{name}"))
         assert token.access_token == "eyJhbGciOiJub25lIn0"
         assert (token.expires_at, token.expires_in) == (1800003600, 3600)

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any, Callable, List
 
 import pytest
+from conftest import Agent
 
 import tokctl
-from conftest import Agent
 from tokctl.client import default
 
 

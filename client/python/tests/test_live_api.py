@@ -5,21 +5,24 @@ from __future__ import annotations
 import asyncio
 import io
 import threading
+from types import MappingProxyType
 from typing import Any, Callable, Dict, Iterator, Optional
 
 import httpx
 import pytest
 import requests
+from conftest import Agent, Api, Heard, Reply
 
 import tokctl
-from conftest import Agent, Api, Heard, Reply
 
 OK: Reply = (200, {})
 Fetch = Callable[..., int]
 
 
-def by_requests(url: str, profile: str, max_wait: float = 60, **options: Any) -> int:
-    auth = tokctl.RequestsAuth(profile, max_wait=max_wait)
+def by_requests(
+    url: str, profile: str, max_wait: float = 60, auth: Any = MappingProxyType({}), **options: Any
+) -> int:
+    auth = tokctl.RequestsAuth(profile, max_wait=max_wait, **auth)
     with requests.Session() as session:
         method = "POST" if "data" in options else "GET"
         response = session.request(method, url, auth=auth, **options)
@@ -28,19 +31,23 @@ def by_requests(url: str, profile: str, max_wait: float = 60, **options: Any) ->
         return response.status_code
 
 
-def by_httpx(url: str, profile: str, max_wait: float = 60, **options: Any) -> int:
-    auth = tokctl.HTTPXAuth(profile, max_wait=max_wait)
+def by_httpx(
+    url: str, profile: str, max_wait: float = 60, auth: Any = MappingProxyType({}), **options: Any
+) -> int:
+    auth = tokctl.HTTPXAuth(profile, max_wait=max_wait, **auth)
     with httpx.Client(follow_redirects=True) as client:
         method = "POST" if "data" in options else "GET"
         return client.request(method, url, auth=auth, content=options.get("data")).status_code
 
 
-def by_asyncio(url: str, profile: str, max_wait: float = 60, **options: Any) -> int:
+def by_asyncio(
+    url: str, profile: str, max_wait: float = 60, auth: Any = MappingProxyType({}), **options: Any
+) -> int:
     async def call() -> int:
-        auth = tokctl.HTTPXAuth(profile, max_wait=max_wait)
+        added = tokctl.HTTPXAuth(profile, max_wait=max_wait, **auth)
         async with httpx.AsyncClient(follow_redirects=True) as client:
             method = "POST" if "data" in options else "GET"
-            answer = await client.request(method, url, auth=auth, content=options.get("data"))
+            answer = await client.request(method, url, auth=added, content=options.get("data"))
             return answer.status_code
 
     return asyncio.run(call())
@@ -118,7 +125,9 @@ def test_a_pool_hands_out_its_next_member(
     members = ("--pool", profile, "--pool", other)
     agent.tokctl("add", f"{profile}-pool", *members, "--allow-http-loopback")
     spent = tokctl.get(profile)
-    api = start(answer=lambda heard: (429, {"Retry-After": "600"}) if heard.token() == spent else OK)
+    api = start(
+        answer=lambda heard: (429, {"Retry-After": "600"}) if heard.token() == spent else OK
+    )
     for _ in range(3):
         assert fetch(api.url(), f"{profile}-pool", max_wait=5) == 200
     # Once, for the agent does not hand it out again.
@@ -190,7 +199,9 @@ def test_a_body_that_cannot_be_read_again_is_sent_once(
 
 
 @every_way
-def test_a_key_goes_where_its_profile_says(fetch: Fetch, start: Any, profile: str, agent: Agent) -> None:
+def test_a_key_goes_where_its_profile_says(
+    fetch: Fetch, start: Any, profile: str, agent: Agent
+) -> None:
     api = start(OK)
     keyed, asked = f"{profile}-header", f"{profile}-query"
     agent.add_key(keyed, "k1", "--header", "X-Api-Key: {token}", "--allow-http-loopback")
@@ -241,6 +252,7 @@ def test_a_redirect_takes_no_token_elsewhere(
     assert all(name in heard.headers for heard in api.heard)
     assert len(api.heard) == 5
 
+
 @every_way
 def test_a_redirect_out_of_the_apis_path_takes_no_token_along(
     fetch: Fetch, start: Any, profile: str, agent: Agent
@@ -267,6 +279,33 @@ def test_what_the_other_end_of_a_redirect_refuses_is_not_the_tokens_fault(
     assert tokctl.get(profile) == token and agent.reports(profile) == []
 
 
+@every_way
+def test_a_token_that_is_refused_behind_a_redirect_is_renewed(
+    fetch: Fetch, start: Any, profile: str, agent: Agent
+) -> None:
+    refused = tokctl.get(profile)
+
+    def answer(heard: Heard) -> Reply:
+        if heard.path == "/v1/old":
+            return (307, {"Location": "/v1/new"})
+        return (401, {}) if heard.token() == refused else OK
+
+    api = start(answer=answer)
+    assert fetch(api.url("/v1/old"), profile, data=b"order") == 200
+    assert api.heard[-1].path == "/v1/new" and api.heard[-1].body == b"order"
+    assert agent.reports(profile) == [401]
+
+
+@every_way
+def test_best_effort_does_not_hammer_an_api_that_said_to_slow_down(
+    fetch: Fetch, start: Any, profile: str
+) -> None:
+    api = start((429, {"Retry-After": "600"}))
+    for count in (1, 2):
+        assert fetch(api.url(), profile, max_wait=5, auth={"best_effort": True}) == 429
+        assert len(api.heard) == count
+
+
 def test_a_session_is_shared_by_threads(start: Any, profile: str, agent: Agent) -> None:
     refused = tokctl.get(profile)
     api: Api = start(answer=lambda heard: (401, {}) if heard.token() == refused else OK)
@@ -286,7 +325,9 @@ def test_a_session_is_shared_by_threads(start: Any, profile: str, agent: Agent) 
     assert set(api.tokens()) == {refused, tokctl.get(profile)}
 
 
-def test_a_login_that_is_needed_is_told_with_its_hint(start: Any, agent: Agent, profile: str) -> None:
+def test_a_login_that_is_needed_is_told_with_its_hint(
+    start: Any, agent: Agent, profile: str
+) -> None:
     api = start(OK)
     with pytest.raises(tokctl.NoSuchProfile):
         by_requests(api.url(), "nobody")

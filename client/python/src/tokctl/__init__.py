@@ -19,6 +19,7 @@ from .aio import AsyncClient
 from .client import Client, get, get_token, report, token_provider
 from .errors import *  # noqa: F403
 from .errors import TokctlError
+from .options import Dpop
 from .token import Placement, Token
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ __all__ = [
     *errors.__all__,
     "AsyncClient",
     "Client",
+    "Dpop",
     "HTTPXAuth",
     "RequestsAuth",
     "Placement",

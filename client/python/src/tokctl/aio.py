@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 from collections import deque
 from typing import TYPE_CHECKING, Any, Awaitable, Callable, Deque, Dict, Optional, Tuple
 
@@ -37,15 +38,14 @@ class AsyncConnection:
     @classmethod
     async def open(cls, places: Places) -> AsyncConnection:
         """Connects to the user's agent; has it started where none runs and one may be."""
-        found = await cls._listening(places)
-        if found is None:
+        for _ in range(autostart.TRIES):
+            found = await cls._listening(places)
+            if found is not None:
+                return found
             autostart.check(places)
             # Many at once start one: `tokctl` sees to that. Nothing else of the loop waits for it.
             await asyncio.get_running_loop().run_in_executor(None, autostart.start, places)
-            found = await cls._listening(places)
-        if found is None:
-            raise NoAgent("the agent ended before it was ready", hint="run `tokctl agent log`")
-        return found
+        raise autostart.ended()
 
     @classmethod
     async def _listening(cls, places: Places) -> Optional[AsyncConnection]:
@@ -58,21 +58,26 @@ class AsyncConnection:
 
     @classmethod
     async def _at(cls, path: str, places: Places) -> Optional[AsyncConnection]:
-        connecting = asyncio.open_unix_connection(path, limit=LINE_BYTES_MAX + 1)
+        stream = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        stream.setblocking(False)
         try:
-            reader, writer = await asyncio.wait_for(connecting, CONNECT_SECONDS_MAX)
-        except (FileNotFoundError, ConnectionRefusedError):
-            return None
-        except asyncio.TimeoutError:
-            raise silent(CONNECT_SECONDS_MAX) from None
-        except OSError as error:
-            raise machine(f"cannot connect to {path}", error) from None
-        try:
-            check_peer(writer.get_extra_info("socket"), places)
-        except BaseException:
-            writer.close()
+            connecting = asyncio.get_running_loop().sock_connect(stream, path)
+            await asyncio.wait_for(connecting, CONNECT_SECONDS_MAX)
+            # Of the socket itself: asyncio lets go of one whose other end is closed.
+            check_peer(stream, places)
+            reader, writer = await asyncio.open_unix_connection(
+                sock=stream, limit=LINE_BYTES_MAX + 1
+            )
+            return cls(reader, writer, places)
+        except BaseException as error:
+            stream.close()
+            if isinstance(error, (FileNotFoundError, ConnectionRefusedError)):
+                return None
+            if isinstance(error, asyncio.TimeoutError):
+                raise silent(CONNECT_SECONDS_MAX) from None
+            if isinstance(error, OSError):
+                raise machine(f"cannot connect to {path}", error) from None
             raise
-        return cls(reader, writer, places)
 
     def is_alive(self) -> bool:
         return not (self._reader.at_eof() or self._writer.is_closing())
@@ -174,7 +179,7 @@ class AsyncClient:
         return lambda: self.get(profile, **options)
 
     async def perform(self, request: Request) -> Dict[str, Any]:
-        """Sends any request, and gives how it ended; once more where the agent was restarted meanwhile."""
+        """Sends any request, and gives how it ended; again where the agent was restarted meanwhile."""
         attempt = Attempt(request)
         while True:
             connection = self._take() or await AsyncConnection.open(self._places)

@@ -16,6 +16,9 @@ PROGRAM = "tokctl"
 #: Longer than `tokctl` itself waits, which is for a slow disk and a cold cache.
 START_SECONDS_MAX = 60.0
 
+#: Looks for a listener, each after a start but the first: one agent may be going as the next is looked for.
+TRIES = 4
+
 #: Of a hundred threads that find no agent one has it started.
 TURN = threading.Lock()
 
@@ -40,7 +43,9 @@ def check(places: Places) -> None:
 
 def start(places: Places) -> None:
     """Starts an agent, unless one runs by now."""
-    program = shutil.which(PROGRAM)
+    # A relative entry would name something else where the child stands.
+    path = [entry for entry in os.environ.get("PATH", "").split(os.pathsep) if os.path.isabs(entry)]
+    program = shutil.which(PROGRAM, path=os.pathsep.join(path)) if path else None
     if program is None:
         raise NoAgent(
             f"cannot start an agent: there is no `{PROGRAM}` on PATH", hint="install tokctl"
@@ -78,4 +83,8 @@ def _refusal(stderr: bytes) -> TokctlError:
             return from_wire(failure)
         except (ValueError, KeyError, TypeError):
             continue
+    return ended()
+
+
+def ended() -> NoAgent:
     return NoAgent("the agent ended before it was ready", hint="run `tokctl agent log`")

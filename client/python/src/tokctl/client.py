@@ -26,6 +26,8 @@ GET_TIMEOUT = 30.0
 GRACE = 5.0
 #: Connections that are kept for the next request; a thread that finds none opens one.
 IDLE_MAX = 8
+#: A restart can take a kept connection away, and the next one that the old agent still took. More is no restart.
+REPEATS_MAX = 3
 #: How often an agent that is stopping is looked at, in seconds.
 STOPPING_NAP = 0.02
 
@@ -78,8 +80,8 @@ class Client:
     def perform(self, request: Request) -> Dict[str, Any]:
         """Sends any request, and gives how it ended: `done` of the protocol, as one key and its value.
 
-        An agent that goes away before it answers, as one that is being updated does, is asked once more after it is
-        back, but never twice for a token that has to be new; one that says that it is going has done nothing yet.
+        An agent that goes away before it answers, as one that is being updated does, is asked again after it is back,
+        but never twice for a token that has to be new; one that says that it is going has done nothing yet.
         """
         attempt = Attempt(request)
         while True:
@@ -152,17 +154,16 @@ class Attempt:
     """Whether a request that no agent carried out is tried again."""
 
     def __init__(self, request: Request) -> None:
-        self._may_repeat = may_repeat(request)
+        self._repeats_left = REPEATS_MAX if may_repeat(request) else 0
         self._deadline = time.monotonic() + patience(request) - GRACE
 
     def nap(self, gone: NoAgent) -> float:
         """How long to wait before that, in seconds. Raises what there is to raise where it is not."""
         if isinstance(gone, Closed):
-            if not self._may_repeat:
+            if self._repeats_left == 0:
                 raise gone
-            # Twice is no restart.
-            self._may_repeat = False
-            return 0.0
+            self._repeats_left -= 1
+            return 0.0 if self._repeats_left == REPEATS_MAX - 1 else STOPPING_NAP
         # Its words are that it stops, after a renewal that is under way.
         if time.monotonic() + STOPPING_NAP > self._deadline:
             raise gone

@@ -8,7 +8,7 @@ from typing import Any, Dict, List, Optional
 
 from . import autostart
 from .endpoint import Places
-from .errors import NoAgent, Timeout, WrongUser
+from .errors import Timeout, WrongUser
 from .peer import check_directory, check_peer, machine
 from .wire import LINE_BYTES_MAX, Closed, Exchange, Request, encode, greeting, unreadable
 
@@ -33,17 +33,17 @@ class Connection:
     def open(cls, places: Places) -> Connection:
         """Connects to the user's agent; has it started where none runs and one may be."""
         found = cls._listening(places)
-        if found is None:
-            autostart.check(places)
-            with autostart.TURN:
+        if found is not None:
+            return found
+        autostart.check(places)
+        with autostart.TURN:
+            for _ in range(autostart.TRIES):
                 # Another thread may have done it meanwhile.
                 found = cls._listening(places)
-                if found is None:
-                    autostart.start(places)
-                    found = cls._listening(places)
-        if found is None:
-            raise NoAgent("the agent ended before it was ready", hint="run `tokctl agent log`")
-        return found
+                if found is not None:
+                    return found
+                autostart.start(places)
+        raise autostart.ended()
 
     @classmethod
     def _listening(cls, places: Places) -> Optional[Connection]:

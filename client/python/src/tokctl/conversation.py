@@ -166,7 +166,8 @@ class _Call:
     ) -> Generator[Step, Any, Optional[Token]]:
         """A token to try once more with. None: the API's answer is the one to keep."""
         try:
-            token = yield from self._token()
+            # What is served in spite of a 429 is for those who never sent anything.
+            token = yield from self._token(despite_429=answer.status != 429)
         except TokctlError as error:
             if error.exit == EXIT_PASSES:
                 return None
@@ -175,12 +176,12 @@ class _Call:
         is_same = token.access_token == refused.access_token
         return None if is_same and answer.status == 401 and not wants_nonce else token
 
-    def _token(self) -> Generator[Step, Any, Token]:
+    def _token(self, despite_429: bool = True) -> Generator[Step, Any, Token]:
         """A token; waits for one no longer than what is left of `max_wait`."""
         begun = time.monotonic()
         try:
             try:
-                return (yield from self._get(self._left, 0.0))
+                return (yield from self._get(self._left, 0.0, despite_429))
             except RateLimited as limited:
                 if limited.retry_at is None:
                     raise
@@ -189,14 +190,16 @@ class _Call:
                 if wait > self._left - (time.monotonic() - begun):
                     raise
                 left = self._left - (time.monotonic() - begun)
-            return (yield from self._get(left - wait, wait))
+            return (yield from self._get(left - wait, wait, despite_429))
         finally:
             self._left = max(self._left - (time.monotonic() - begun), 0.0)
 
-    def _get(self, timeout: float, wait: float) -> Generator[Step, Any, Token]:
-        own = self._policy.options.get("timeout")
-        timeout = timeout if own is None else min(own, timeout)
-        options: Dict[str, Any] = {**self._policy.options, "timeout": timeout, "wait": wait}
+    def _get(self, timeout: float, wait: float, despite_429: bool) -> Generator[Step, Any, Token]:
+        options: Dict[str, Any] = {**self._policy.options, "wait": wait}
+        own = options.get("timeout")
+        options["timeout"] = timeout if own is None else min(own, timeout)
+        if not despite_429:
+            options["best_effort"] = False
         if not self._is_bound:
             try:
                 done = yield wire.get_request(self._policy.profile, name_member=True, **options)

@@ -15,7 +15,6 @@ from .conversation import (
     Policy,
     Send,
     converse,
-    origin,
     proceed,
     proceed_async,
     stays,
@@ -59,7 +58,7 @@ class HTTPXAuth(httpx.Auth):
         while step is not None:
             put_in(step)
             response = yield request
-            if not put_in.is_of_here(response):
+            if not put_in.was_used(response):
                 return
             step = proceed(conversation, said(response), client.perform)
 
@@ -74,7 +73,7 @@ class HTTPXAuth(httpx.Auth):
             while step is not None:
                 put_in(step)
                 response = yield request
-                if not put_in.is_of_here(response):
+                if not put_in.was_used(response):
                     return
                 step = await proceed_async(conversation, said(response), client.perform)
         finally:
@@ -101,12 +100,17 @@ class _PutIn:
         self._url = request.url
         self._is_async = is_async
         self._is_guarded = False
+        self._placement: Optional[Placement] = None
 
-    def is_of_here(self, response: httpx.Response) -> bool:
-        """Whether the answer is of the place that the token was for, and not of where a redirect led."""
-        return origin(str(response.url)) == origin(str(self._url))
+    def was_used(self, response: httpx.Response) -> bool:
+        """Whether the answer is about the token, and not of where a redirect led without it."""
+        if not response.history or self._placement is None:
+            return True
+        is_in_header = self._placement.query is None
+        return is_in_header and stays(self._placement, str(self._url), str(response.url))
 
     def __call__(self, step: Send) -> None:
+        self._placement = step.placement
         headers = step.token.headers()
         query = step.placement.query
         if query is not None:

@@ -57,20 +57,28 @@ class _Call:
         self._url = str(request.url)
         #: What stood in the place of each header.
         self._headers: Dict[str, Any] = {}
-        self._conversation = converse(
-            policy, str(request.method), self._url, can_repeat(request)
-        )
+        #: The last answer was a redirect that takes the token along.
+        self._is_followed = False
+        self._conversation = converse(policy, str(request.method), self._url, can_repeat(request))
         self._go_on(None)
 
     def answered(self, response: Response, **kwargs: Any) -> Response:
         """The hook: sends the request again for as long as the conversation says so.
 
-        `requests` copies it along where it follows a redirect; there it only looks where the next one leads.
+        `requests` copies it along where it follows a redirect, and the conversation is about the new request from then
+        on, if the token went there.
         """
-        if response.request is self._request:
+        if response.request is not self._request and self._is_followed:
+            self._request, self._url = response.request, str(response.request.url)
+        if response.request is self._request and not response.is_redirect:
             response = self._settled(response, kwargs)
-        if response.is_redirect and self._leads_away(response):
-            self._take_out(response.request)
+        if response.is_redirect:
+            self._is_followed = not self._leads_away(response)
+            if not self._is_followed:
+                self._take_out(response.request)
+            elif self._placement.query is not None:
+                # It was in the URL that is left behind.
+                self._is_followed = False
         return response
 
     def _settled(self, response: Response, kwargs: Dict[str, Any]) -> Response:
