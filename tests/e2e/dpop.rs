@@ -7,9 +7,9 @@ use tokctl_tests::idp::Idp;
 use tokctl_tests::keys::{Algorithm, Key, parts};
 use tokctl_tests::login::Login;
 
-/// A machine's profile whose tokens are bound.
+/// The profile `acme` of a machine, whose tokens are bound.
 #[track_caller]
-fn machine(home: &Home, idp: &Idp) {
+pub(super) fn machine(home: &Home, idp: &Idp) {
     machine_as("acme", home, idp);
 }
 

@@ -1,12 +1,14 @@
 //! The Python package: its own tests with a real agent, its types, and its wheel.
 
 use std::fs;
-use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
+use tokctl_tests::idp::Idp;
 use tokctl_tests::provider::CLIENT_SECRET;
 use tokctl_tests::{Home, Provider, Run, python};
+
+use crate::e2e::{dpop, token_exchange};
 
 /// All of it takes half a minute on a machine with nothing else to do.
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -15,14 +17,13 @@ const PATIENCE: Duration = Duration::from_secs(300);
 fn the_packages_own_tests_pass_with_a_real_agent() {
     let (home, provider) = (Home::new().init_bare(), Provider::start());
     let temporary = home.root().join("pytest");
-    let run = python::module("pytest").unwrap();
     let output = home
-        .with_environment(run)
+        .with_environment(python::with_package().unwrap())
         .env("TOKCTL_TEST_LIVE", "1")
         .env("TOKCTL_TEST_TOKEN_ENDPOINT", provider.token_endpoint())
         .env("TOKCTL_TEST_SECRET", CLIENT_SECRET)
         // Without a trace in the repository.
-        .args(["-q", "--tb=short", "-p", "no:cacheprovider", "--basetemp"])
+        .args(["-m", "pytest", "-q", "--tb=short", "-p", "no:cacheprovider", "--basetemp"])
         .arg(temporary)
         .current_dir(python::package())
         .patience(PATIENCE)
@@ -36,9 +37,49 @@ fn the_packages_own_tests_pass_with_a_real_agent() {
 #[test]
 fn its_types_hold() {
     let home = Home::new();
-    let run = home.with_environment(python::module("mypy").unwrap()).patience(PATIENCE);
+    let run = home.with_environment(python::with_package().unwrap()).patience(PATIENCE);
     let cache = home.root().join("mypy");
-    run.arg("--cache-dir").arg(cache).current_dir(python::package()).run().ok();
+    let run = run.args(["-m", "mypy", "--cache-dir"]).arg(cache);
+    run.current_dir(python::package()).run().ok();
+}
+
+#[test]
+fn a_bound_token_comes_with_a_proof_for_each_request() {
+    let (home, idp) = (Home::new().init_bare(), Idp::start());
+    dpop::machine(&home, &idp);
+    // What a proof lacks is told by the first answer.
+    idp.require_api_dpop_nonce(true);
+    let program = "import httpx, requests, sys, tokctl
+for auth in tokctl.RequestsAuth('acme'), tokctl.HTTPXAuth('acme'):
+    fetch = requests if isinstance(auth, tokctl.RequestsAuth) else httpx
+    for _ in range(2):
+        print(fetch.get(sys.argv[1], auth=auth).status_code)";
+    assert_eq!(said(&home, &["-c", program, idp.api()], &[]), "200\n200\n200\n200");
+    // The nonce was missing and not the token: it is not renewed for that.
+    assert_eq!(idp.token_requests().len(), 1);
+}
+
+#[test]
+fn a_jobs_own_token_is_brought_for_exchange() {
+    let (home, provider) = (Home::new().init_bare(), token_exchange::provider());
+    token_exchange::add(&home, "job", &provider, "env:MY_TOKEN");
+    let program = "import tokctl
+try:
+    print(tokctl.get('job'))
+except tokctl.SubjectRequired as error:
+    print(error.message)";
+    assert_eq!(said(&home, &["-c", program], &[]), "$MY_TOKEN is empty or not set");
+    let token = said(&home, &["-c", program], &[("MY_TOKEN", "job-1")]);
+    assert_eq!(token, home.get("job"));
+    let requests = provider.token_requests();
+    assert_eq!((requests.len(), requests[0].param("subject_token")), (1, Some("job-1")));
+}
+
+/// What a program in Python prints.
+#[track_caller]
+fn said(home: &Home, arguments: &[&str], variables: &[(&str, &str)]) -> String {
+    let run = home.with_environment(python::with_package().unwrap()).args(arguments);
+    variables.iter().fold(run, |run, (name, value)| run.env(name, value)).run().ok()
 }
 
 #[test]
@@ -75,8 +116,7 @@ fn run(command: &mut Command) {
 
 #[test]
 fn nothing_is_left_in_the_repository() {
-    let package = python::package();
     for name in ["build", "dist", "src/tokctl.egg-info", ".mypy_cache", ".pytest_cache"] {
-        assert!(!Path::new(&package).join(name).exists(), "{name}");
+        assert!(!python::package().join(name).exists(), "{name}");
     }
 }

@@ -13,14 +13,14 @@ use tokctl_tests::{Home, Provider, Run, eventually};
 const TOKEN: &str = r#"{"access_token":"exchanged","token_type":"Bearer","expires_in":600,
     "issued_token_type":"urn:ietf:params:oauth:token-type:access_token"}"#;
 
-fn provider() -> Provider {
+pub(super) fn provider() -> Provider {
     let provider = Provider::start();
     provider.answer(Answer::json(200, TOKEN));
     provider
 }
 
 /// Adds a profile that exchanges `subject`.
-fn add(home: &Home, profile: &str, provider: &Provider, subject: &str) {
+pub(super) fn add(home: &Home, profile: &str, provider: &Provider, subject: &str) {
     let endpoint = provider.token_endpoint();
     home.tokctl(["add", profile, "--grant", "token_exchange", "--token-endpoint", &endpoint])
         .args(["--client-auth", "none", "--set", "subject_audience=sts.example"])

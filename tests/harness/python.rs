@@ -45,9 +45,9 @@ pub fn package() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../client/python")
 }
 
-/// A module of the environment on the package, as `pytest`; a home's environment is for the caller to add.
-pub fn module(name: &str) -> Result<Run> {
-    let run = Run::new(prepared()?).args(["-B", "-m", name]);
+/// The interpreter that finds the package as well; a home's environment is for the caller to add.
+pub fn with_package() -> Result<Run> {
+    let run = Run::new(prepared()?).arg("-B");
     Ok(run.env("PYTHONPATH", package().join("src")).env("PYTHONNOUSERSITE", "1"))
 }
 

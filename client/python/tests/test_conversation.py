@@ -10,7 +10,17 @@ import pytest
 
 import tokctl
 from tokctl import wire
-from tokctl.conversation import Answer, Policy, Send, bare, converse, proceed, seconds, stays
+from tokctl.conversation import (
+    Answer,
+    Policy,
+    Send,
+    bare,
+    converse,
+    proceed,
+    seconds,
+    stays,
+    with_parameter,
+)
 from tokctl.errors import from_wire
 from tokctl.token import Placement
 
@@ -207,6 +217,24 @@ def test_retry_after_can_be_a_date() -> None:
 def test_what_is_nobodys_business_stays_out_of_the_url() -> None:
     assert bare("https://ada:pw@api.example:8443/v1?key=s#f") == "https://api.example:8443/v1"
     assert bare("https://api.example") == "https://api.example/"
+
+
+@pytest.mark.parametrize(
+    "url, expected",
+    [
+        ("https://api.example/v1", "https://api.example/v1?key=k%2B%26"),
+        (
+            "https://api.example/v1?a=1&flag&b=%2f+",
+            "https://api.example/v1?a=1&flag&b=%2f+&key=k%2B%26",
+        ),
+        (
+            "https://api.example/v1?key=old&k%65y=old&a=1#f",
+            "https://api.example/v1?a=1&key=k%2B%26#f",
+        ),
+    ],
+)
+def test_a_parameter_is_added_and_the_others_are_left_alone(url: str, expected: str) -> None:
+    assert with_parameter(url, "key", "k+&") == expected
 
 
 @pytest.mark.parametrize(

@@ -74,6 +74,12 @@ def test_what_is_sent_is_what_the_protocol_says(name: str) -> None:
         assert line.decode().strip() == golden(name).strip()
 
 
+def test_no_request_is_without_its_golden_file() -> None:
+    made = {name for name in vars(wire) if name.endswith("_request")}
+    tested = {f"{kind}_request" for request in REQUESTS.values() for kind in request}
+    assert made <= tested
+
+
 @pytest.mark.parametrize("name", RESPONSES)
 def test_every_response_is_understood(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ID_TOKEN", "eyJ0")

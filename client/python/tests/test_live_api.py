@@ -211,7 +211,7 @@ def test_a_key_goes_where_its_profile_says(
     first, second = api.heard
     assert first.headers["x-api-key"] == "k1" and "authorization" not in first.headers
     assert first.path == "/v1?a=1"
-    assert second.path in ("/v1?a=1&key=k+2%26", "/v1?a=1&key=k%202%26")
+    assert second.path == "/v1?a=1&key=k%202%26"
     assert "authorization" not in second.headers
 
 

@@ -18,7 +18,6 @@ from . import errors
 from .aio import AsyncClient
 from .client import Client, get, get_token, report, token_provider
 from .errors import *  # noqa: F403
-from .errors import TokctlError
 from .options import Dpop
 from .token import Placement, Token
 

@@ -11,14 +11,14 @@ import time
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any, Awaitable, Callable, Dict, Generator, Optional, Tuple, Union
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import quote, unquote_plus, urlsplit, urlunsplit
 
 from . import wire
 from .errors import RateLimited, SenderConstrained, TokctlError
 from .options import Dpop, Options
 from .token import Placement, Token
 
-#: How long a request may be put off, in seconds, by a provider that has to be asked and by an API that said to slow down.
+#: How long a request may be put off, in seconds: by a provider that has to be asked, by an API that said to slow down.
 MAX_WAIT = 60.0
 #: An API that says to try again at once, and means it never, is asked so often.
 SENDS_MAX = 8
@@ -227,6 +227,15 @@ def bare(url: str) -> str:
     parts = urlsplit(url)
     host = parts.netloc.rpartition("@")[2]
     return urlunsplit((parts.scheme, host, parts.path or "/", "", ""))
+
+
+def with_parameter(url: str, name: str, value: str) -> str:
+    """The URL with that parameter, once; the others stay as they are written."""
+    parts = urlsplit(url)
+    others = [
+        pair for pair in parts.query.split("&") if pair and unquote_plus(pair.split("=")[0]) != name
+    ]
+    return urlunsplit(parts._replace(query="&".join([*others, f"{name}={quote(value, safe='')}"])))
 
 
 def stays(placement: Placement, url: str, target: str) -> bool:

@@ -18,6 +18,7 @@ from .conversation import (
     proceed,
     proceed_async,
     stays,
+    with_parameter,
 )
 from .options import Options
 from .token import Placement
@@ -114,7 +115,8 @@ class _PutIn:
         headers = step.token.headers()
         query = step.placement.query
         if query is not None:
-            self._request.url = self._url.copy_set_param(query, step.token.access_token)
+            url = with_parameter(str(self._url), query, step.token.access_token)
+            self._request.url = httpx.URL(url)
         self._request.headers.update(headers)
         names = {name.lower().encode() for name in headers}
         if not self._is_guarded and (names - {b"authorization"} or step.placement.api_urls):

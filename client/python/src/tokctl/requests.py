@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Dict, Optional, cast
-from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit, urlunsplit
+from urllib.parse import urljoin
 
 from requests.auth import AuthBase
 from requests.cookies import extract_cookies_to_jar
@@ -12,7 +12,16 @@ from requests.models import PreparedRequest, Response
 from requests.utils import rewind_body
 
 from .client import Client, default
-from .conversation import MAX_WAIT, Answer, Policy, Send, converse, proceed, stays
+from .conversation import (
+    MAX_WAIT,
+    Answer,
+    Policy,
+    Send,
+    converse,
+    proceed,
+    stays,
+    with_parameter,
+)
 from .options import Options
 
 if TYPE_CHECKING:
@@ -158,10 +167,3 @@ def rewind(request: PreparedRequest) -> bool:
     except UnrewindableBodyError:
         return False
     return True
-
-
-def with_parameter(url: str, name: str, value: str) -> str:
-    """The URL with that parameter, once."""
-    parts = urlsplit(url)
-    query = [pair for pair in parse_qsl(parts.query, keep_blank_values=True) if pair[0] != name]
-    return urlunsplit(parts._replace(query=urlencode([*query, (name, value)])))
