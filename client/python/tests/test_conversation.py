@@ -160,6 +160,8 @@ def test_what_takes_longer_than_the_wait_is_not_waited_for(
 def test_an_api_that_never_lets_anybody_in_is_not_asked_for_ever() -> None:
     script = Script(*(f"t{each}" for each in range(100)))
     assert len(sent(script, *[Answer(429, "0")] * 8)) == 8
+    # The last answer is kept, and no further use of a pool is booked.
+    assert script.said.count("get2") == 8 and script.said[-1] == "report"
 
 
 def test_what_a_person_has_to_do_is_raised_and_what_passes_is_not() -> None:

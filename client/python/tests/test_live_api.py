@@ -136,6 +136,31 @@ def test_a_pool_hands_out_its_next_member(
 
 
 @every_way
+def test_each_member_of_a_pool_has_its_key_where_it_belongs(
+    fetch: Fetch, start: Any, profile: str, agent: Agent
+) -> None:
+    members = {"a": "Authorization: Bearer {token}", "b": "X-Api-Key: {token}"}
+    pool = [f"{profile}-{name}" for name in members]
+    for name, header in zip(pool, members.values()):
+        agent.add_key(name, f"key-of-{name}", "--header", header)
+    asked = agent.add_key(f"{profile}-c", "key-of-c", "--query", "key")
+    named = [word for name in (*pool, asked) for word in ("--pool", name)]
+    agent.tokctl("add", f"{profile}-pool", *named, "--allow-http-loopback")
+    for name in (*pool, asked):
+        agent.tokctl("set", name, "allow_http_loopback=true")
+    # Each is out after its turn, and nothing of it is left in the next one's request.
+    api = start((429, {"Retry-After": "600"}))
+    assert fetch(api.url(), f"{profile}-pool", max_wait=5) == 429
+    shown = [f"{heard.path} {heard.headers}" for heard in api.heard]
+    keys = [f"key-of-{name}" for name in pool] + ["key-of-c"]
+    assert [[key in each for key in keys] for each in shown] == [
+        [True, False, False],
+        [False, True, False],
+        [False, False, True],
+    ]
+
+
+@every_way
 def test_a_body_is_sent_again_as_it_was(fetch: Fetch, start: Any, profile: str) -> None:
     refused = tokctl.get(profile)
     api = start(answer=lambda heard: (401, {}) if heard.token() == refused else OK)
@@ -213,6 +238,22 @@ def test_a_key_goes_where_its_profile_says(
     assert first.path == "/v1?a=1"
     assert second.path == "/v1?a=1&key=k%202%26"
     assert "authorization" not in second.headers
+
+
+@every_way
+def test_a_key_goes_through_a_proxy(
+    fetch: Fetch, start: Any, profile: str, agent: Agent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proxy = start(OK)
+    for name in ("NO_PROXY", "no_proxy", "HTTP_PROXY", "ALL_PROXY", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("http_proxy", proxy.url(""))
+    keyed = f"{profile}-header"
+    agent.add_key(keyed, "k1", "--header", "X-Api-Key: {token}", "--allow-http-loopback")
+    agent.tokctl("set", keyed, "api_urls=http://127.0.0.1:9/v1")
+    assert fetch("http://127.0.0.1:9/v1/orders", keyed) == 200
+    [heard] = proxy.heard
+    assert heard.path == "http://127.0.0.1:9/v1/orders" and heard.headers["x-api-key"] == "k1"
 
 
 @every_way

@@ -14,7 +14,7 @@ from .errors import NoAgent, TokctlError, from_wire
 
 PROGRAM = "tokctl"
 #: Longer than `tokctl` itself waits, which is for a slow disk and a cold cache.
-START_SECONDS_MAX = 60.0
+START_SECONDS_MAX = 30.0
 
 #: Looks for a listener, each after a start but the first: one agent may be going as the next is looked for.
 TRIES = 4

@@ -42,6 +42,10 @@ class Send:
     token: Token
     placement: Placement
 
+    def may_be_followed(self) -> bool:
+        """Whether a redirect takes the token along: not one in the URL, nor a proof, which is for one URL."""
+        return self.placement.query is None and self.token.dpop is None
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -115,7 +119,7 @@ class _Call:
         yield from self._placement(self._policy.profile)
         token = yield from self._token()
         is_renewed = False
-        for _ in range(SENDS_MAX):
+        for sends_left in reversed(range(SENDS_MAX)):
             # A member of a pool may be used in another way than the first.
             placement = yield from self._placement(token.member or self._policy.profile)
             answer: Answer = yield Send(token, placement)
@@ -124,7 +128,9 @@ class _Call:
                 return
             if not wants_nonce and not (yield from self._report(token, answer)):
                 return
-            if answer.status == 403 or not can_repeat or is_renewed and answer.status == 401:
+            if answer.status == 403 or not can_repeat or sends_left == 0:
+                return
+            if answer.status == 401 and is_renewed:
                 return
             is_renewed = is_renewed or (answer.status == 401 and not wants_nonce)
             other = yield from self._other(answer, token, wants_nonce)

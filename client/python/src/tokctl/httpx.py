@@ -100,30 +100,47 @@ class _PutIn:
         self._request = request
         self._url = request.url
         self._is_async = is_async
-        self._is_guarded = False
-        self._placement: Optional[Placement] = None
+        self._guard: Optional[_Guard] = None
+        self._sent: Optional[Send] = None
+        #: What stood in the place of each header.
+        self._headers: Dict[str, Optional[str]] = {}
 
     def was_used(self, response: httpx.Response) -> bool:
         """Whether the answer is about the token, and not of where a redirect led without it."""
-        if not response.history or self._placement is None:
+        if not response.history or self._sent is None:
             return True
-        is_in_header = self._placement.query is None
-        return is_in_header and stays(self._placement, str(self._url), str(response.url))
+        is_at_home = stays(self._sent.placement, str(self._url), str(response.url))
+        return is_at_home and self._sent.may_be_followed()
 
     def __call__(self, step: Send) -> None:
-        self._placement = step.placement
-        headers = step.token.headers()
-        query = step.placement.query
-        if query is not None:
-            url = with_parameter(str(self._url), query, step.token.access_token)
-            self._request.url = httpx.URL(url)
-        self._request.headers.update(headers)
-        names = {name.lower().encode() for name in headers}
-        if not self._is_guarded and (names - {b"authorization"} or step.placement.api_urls):
-            self._is_guarded = True
-            guard = _Guard(self._request, str(self._url), names, step.placement)
-            trace = guard.async_trace if self._is_async else guard.trace
+        # Another member of a pool may have its token somewhere else.
+        self._take_out()
+        self._sent = step
+        if step.placement.query is not None:
+            token = step.token.access_token
+            self._request.url = httpx.URL(
+                with_parameter(str(self._url), step.placement.query, token)
+            )
+        for name, value in step.token.headers().items():
+            self._headers.setdefault(name, self._request.headers.get(name))
+            self._request.headers[name] = value
+        self._be_guarded(step.placement)
+
+    def _take_out(self) -> None:
+        self._request.url = self._url
+        for name, value in self._headers.items():
+            if value is None:
+                self._request.headers.pop(name, None)
+            else:
+                self._request.headers[name] = value
+
+    def _be_guarded(self, placement: Placement) -> None:
+        if self._guard is None:
+            self._guard = _Guard(self._request, str(self._url))
+            trace = self._guard.async_trace if self._is_async else self._guard.trace
             self._request.extensions = {**self._request.extensions, "trace": trace}
+        self._guard.placement = placement
+        self._guard.names |= {name.lower().encode() for name in self._headers}
 
 
 class _Guard:
@@ -133,13 +150,11 @@ class _Guard:
     redirects to nobody but to the `trace` of the request, which hears of each before its headers leave.
     """
 
-    def __init__(
-        self, request: httpx.Request, url: str, names: Set[bytes], placement: Placement
-    ) -> None:
+    def __init__(self, request: httpx.Request, url: str) -> None:
         self._url = url
-        self._names = names
-        self._placement = placement
         self._next = request.extensions.get("trace")
+        self.names: Set[bytes] = set()
+        self.placement: Optional[Placement] = None
 
     def trace(self, event: str, info: Dict[str, Any]) -> None:
         self._look(event, info)
@@ -155,9 +170,16 @@ class _Guard:
         if not event.endswith(".send_request_headers.started"):
             return
         sent = info["request"]
-        port = "" if sent.url.port is None else f":{sent.url.port}"
-        host = sent.url.host.decode()
-        host = f"[{host}]" if ":" in host else host
-        url = f"{sent.url.scheme.decode()}://{host}{port}{sent.url.target.decode()}"
-        if not stays(self._placement, self._url, url):
-            sent.headers = [pair for pair in sent.headers if pair[0].lower() not in self._names]
+        if self.placement is not None and not stays(self.placement, self._url, url_of(sent.url)):
+            sent.headers = [pair for pair in sent.headers if pair[0].lower() not in self.names]
+
+
+def url_of(url: Any) -> str:
+    """The URL that a request of httpcore is about; to a proxy it is named whole."""
+    target: str = url.target.decode()
+    if not target.startswith("/"):
+        return target
+    host = url.host.decode()
+    host = f"[{host}]" if ":" in host else host
+    port = "" if url.port is None else f":{url.port}"
+    return f"{url.scheme.decode()}://{host}{port}{target}"

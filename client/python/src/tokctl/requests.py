@@ -82,12 +82,10 @@ class _Call:
         if response.request is self._request and not response.is_redirect:
             response = self._settled(response, kwargs)
         if response.is_redirect:
-            self._is_followed = not self._leads_away(response)
-            if not self._is_followed:
+            is_away = self._leads_away(response)
+            if is_away:
                 self._take_out(response.request)
-            elif self._placement.query is not None:
-                # It was in the URL that is left behind.
-                self._is_followed = False
+            self._is_followed = not is_away and self._sent.may_be_followed()
         return response
 
     def _settled(self, response: Response, kwargs: Dict[str, Any]) -> Response:
@@ -122,13 +120,14 @@ class _Call:
             self._request.prepare_cookies(jar)
 
     def _put_in(self, step: Send) -> None:
-        headers = step.token.headers()
-        self._placement = step.placement
+        # Another member of a pool may have its token somewhere else.
+        self._take_out(self._request)
+        self._request.url = self._url
+        self._sent = step
         if step.placement.query is not None:
-            self._request.url = with_parameter(
-                self._url, step.placement.query, step.token.access_token
-            )
-        for name, value in headers.items():
+            token = step.token.access_token
+            self._request.url = with_parameter(self._url, step.placement.query, token)
+        for name, value in step.token.headers().items():
             self._headers.setdefault(name, self._request.headers.get(name))
             self._request.headers[name] = value
 
@@ -142,7 +141,7 @@ class _Call:
 
     def _leads_away(self, response: Response) -> bool:
         target = urljoin(str(response.url), response.headers.get("location", ""))
-        return not stays(self._placement, self._url, target)
+        return not stays(self._sent.placement, self._url, target)
 
 
 def said(response: Response) -> Answer:
