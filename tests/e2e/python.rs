@@ -102,6 +102,7 @@ fn its_wheel_is_the_same_twice_and_works_where_nothing_else_is() {
     let (home, provider) = (Home::new().init_bare(), Provider::start());
     home.add_at("acme", &provider);
     let program = "import tokctl, importlib.resources as r
+from tokctl import *
 print(tokctl.get('acme'), tokctl.__version__, r.files('tokctl').joinpath('py.typed').is_file())";
     let python = home.with_environment(Run::new(venv.join("bin/python")));
     let said = python.args(["-I", "-c", program]).run().ok();

@@ -22,18 +22,17 @@ from .options import Dpop
 from .token import Placement, Token
 
 if TYPE_CHECKING:
-    from .httpx import HTTPXAuth
-    from .requests import RequestsAuth
+    from .httpx import HTTPXAuth as HTTPXAuth
+    from .requests import RequestsAuth as RequestsAuth
 
 __version__ = "0.1.0"
 
+# Not the two that need another library: `from tokctl import *` works without.
 __all__ = [
     *errors.__all__,
     "AsyncClient",
     "Client",
     "Dpop",
-    "HTTPXAuth",
-    "RequestsAuth",
     "Placement",
     "Token",
     "errors",
