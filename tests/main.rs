@@ -14,6 +14,7 @@ mod e2e {
     mod client_auth;
     mod client_secret_jwt;
     mod command;
+    mod curl;
     mod device;
     mod dpop;
     mod dry_run;

@@ -137,3 +137,16 @@ fn a_public_clients_refresh_token_is_renewed_with_the_key_of_its_login() {
         assert_eq!((reply.status, json(&reply)["bound_to"].as_str()), (200, Some("key")));
     }
 }
+
+#[test]
+fn curl_proves_its_one_request_and_takes_the_nonce_that_is_asked_for() {
+    let (home, idp) = (Home::new().init_bare(), Idp::start());
+    machine(&home, &idp);
+    let curl = |words: &[&str]| home.tokctl(["curl", "acme", "-sS"]).args(words).arg(idp.api());
+    assert_eq!(curl(&[]).run().json()["bound_to"], "key");
+    idp.require_api_dpop_nonce(true);
+    assert_eq!(curl(&[]).run().json()["bound_to"], "key");
+    curl(&["-L"]).run().fails(125, &["bound to a key"]);
+    // One proof is for one request.
+    curl(&[idp.api()]).run().fails(125, &["bound to a key"]);
+}

@@ -11,6 +11,7 @@ use crate::cmd::agent::AgentCommand;
 use crate::cmd::exec::ExecArgs;
 use crate::cmd::export::ExportArgs;
 use crate::cmd::helper::HelperCommand;
+use crate::cmd::curl::CurlArgs;
 use crate::cmd::import::ImportCommand;
 use crate::cmd::init::InitArgs;
 use crate::cmd::inspect::InspectArgs;
@@ -130,6 +131,8 @@ pub(crate) enum Command {
     Login(LoginArgs),
     /// Revoke and forget all tokens of a profile; its client secret stays
     Logout(LogoutArgs),
+    /// Run curl with a profile's token, and with another one when it is refused
+    Curl(CurlArgs),
     /// List the profiles
     List,
     /// Show the settings of a profile, and which secrets it has

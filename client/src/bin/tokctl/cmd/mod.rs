@@ -3,6 +3,7 @@
 pub(crate) mod add;
 pub(crate) mod agent;
 mod consent;
+pub(crate) mod curl;
 pub(crate) mod dry_run;
 mod edit;
 pub(crate) mod exec;
@@ -45,6 +46,7 @@ pub(crate) fn run(command: Command, session: &Session) -> Result<(), Stop> {
         Command::Set(args) => set::run(args, session),
         Command::SetSecret(args) => set_secret::run(&args, session),
         Command::Get(args) => get::run(args, session),
+        Command::Curl(args) => curl::run(&args, session),
         Command::Refresh(args) => refresh::run(args, session),
         Command::Report(args) => report::run(args, session),
         Command::Revoke(args) => revoke::run(&args, session),
