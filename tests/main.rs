@@ -52,6 +52,7 @@ mod e2e {
     mod steps;
     mod tls;
     mod token_exchange;
+    mod watch;
 }
 
 mod fault {

@@ -133,19 +133,28 @@ impl Connection {
         Ok(Whole(last))
     }
 
-    /// Sends a request that stays under way, and reads to the first item in which something is found.
-    pub(crate) fn begin<T>(
+    /// Sends a request that has no end of its own; [`Self::next`] waits for what comes of it, no longer than the patience
+    /// lasts where there is one.
+    pub(crate) fn begin(
         &mut self,
         request: &Request<'_>,
         patience: Option<Duration>,
-        find: impl Fn(&Item<'_>) -> Option<T>,
-    ) -> Result<T, Error> {
+    ) -> Result<(), Error> {
         self.idle = false;
         self.be_patient(patience)?;
-        self.send(request)?;
+        self.send(request)
+    }
+
+    /// What the agent says next.
+    pub(crate) fn next(&mut self) -> Result<Response<'_>, Error> {
+        let body = self.next_frame()?;
+        self.decode(&body)
+    }
+
+    /// The first item in which something is found.
+    pub(crate) fn first<T>(&mut self, find: impl Fn(&Item<'_>) -> Option<T>) -> Result<T, Error> {
         loop {
-            let body = self.next_frame()?;
-            match self.decode(&body)? {
+            match self.next()? {
                 Response::Progress(_) => {}
                 Response::Item(item) => {
                     if let Some(found) = find(&item) {

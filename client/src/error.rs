@@ -59,6 +59,9 @@ pub enum Error {
     /// The agent, or the way to it, went away in the middle.
     #[error("the agent closed the connection before it answered")]
     Closed,
+    /// The agent has ended, and with it what it was telling.
+    #[error("the agent has ended")]
+    Ended,
     /// An agent of another uid hung up without a word.
     #[error("the agent of uid {agent} does not serve uid {own}")]
     NotServed { agent: u32, own: u32 },
@@ -113,7 +116,8 @@ impl Error {
             | Self::Spawn { .. }
             | Self::Died
             | Self::NotReady(_)
-            | Self::Closed => Kind::NoAgent,
+            | Self::Closed
+            | Self::Ended => Kind::NoAgent,
             Self::WrongUser { .. }
             | Self::OtherAgent { .. }
             | Self::Sudo { .. }
@@ -158,6 +162,7 @@ impl Error {
             }
             Self::NoProgram => "install tokctl-agent beside tokctl".to_owned(),
             Self::Died | Self::NotReady(_) | Self::Closed => "run `tokctl agent log`".to_owned(),
+            Self::Ended => "`tokctl watch` starts another; `tokctl agent log` may say why".to_owned(),
             Self::Silent(_) => {
                 "`tokctl agent log` may say why; `tokctl agent stop` ends it".to_owned()
             }

@@ -49,6 +49,7 @@ mod private_socket;
 pub mod subject;
 mod token;
 mod usage;
+mod watch;
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -65,6 +66,7 @@ pub use tokctl_proto as proto;
 pub use tokctl_proto::{ProfileName, Request, Secret};
 pub use token::{DpopFor, GetOptions, RefreshOptions, Report, Token};
 pub use usage::Usage;
+pub use watch::{Event, Events};
 
 use connection::{Connection, Whole};
 

@@ -54,7 +54,8 @@ impl Client {
             expires_s: None,
         });
         self.reconnect()?;
-        let path = self.connection.begin(&request, Some(SILENCE_MAX), |item| match item {
+        self.connection.begin(&request, Some(SILENCE_MAX))?;
+        let path = self.connection.first(|item| match item {
             Item::Socket(socket) => Some(PathBuf::from(&*socket.path)),
             _ => None,
         })?;

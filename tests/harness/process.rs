@@ -127,6 +127,11 @@ impl Running {
         (lines.len() >= count).then_some(lines)
     }
 
+    /// What it has said on stderr so far.
+    pub fn said(&self) -> String {
+        String::from_utf8_lossy(&self.stderr.so_far()).into_owned()
+    }
+
     pub fn pid(&self) -> u32 {
         self.child.id()
     }

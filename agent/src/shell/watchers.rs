@@ -13,7 +13,6 @@ use tokctl_proto::{Failure, Kind, ProfileName, WallMs};
 
 use super::live::Live;
 use super::reply::ReplyTo;
-use super::serve::stopping;
 use crate::config::Grant;
 
 /// So many events wait for a client that does not read. A burst of renewals after a night's sleep is smaller, with as
@@ -60,7 +59,8 @@ impl Watchers {
     /// The agent goes down.
     pub(super) fn stop(&mut self) {
         for watcher in std::mem::take(&mut self.0).into_values() {
-            watcher.reply.failed(&stopping());
+            let failure = Failure::new(Kind::NoAgent, "the agent stops");
+            watcher.reply.failed(&failure.hint("watch again: that starts another"));
         }
     }
 

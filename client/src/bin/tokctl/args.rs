@@ -8,10 +8,10 @@ use tokctl_client::proto::time::parse_duration;
 
 use crate::cmd::add::AddArgs;
 use crate::cmd::agent::AgentCommand;
+use crate::cmd::curl::CurlArgs;
 use crate::cmd::exec::ExecArgs;
 use crate::cmd::export::ExportArgs;
 use crate::cmd::helper::HelperCommand;
-use crate::cmd::curl::CurlArgs;
 use crate::cmd::import::ImportCommand;
 use crate::cmd::init::InitArgs;
 use crate::cmd::inspect::InspectArgs;
@@ -28,6 +28,7 @@ use crate::cmd::show::ShowArgs;
 use crate::cmd::socket::SocketCommand;
 use crate::cmd::status::StatusArgs;
 use crate::cmd::unlock::UnlockArgs;
+use crate::cmd::watch::WatchArgs;
 
 /// Hands out access tokens that are good, and keeps what they are made of encrypted.
 #[derive(Debug, Parser)]
@@ -153,6 +154,8 @@ pub(crate) enum Command {
     Socket(SocketCommand),
     /// Write tokens as variables, for a shell, a file or the runner of a CI job
     Export(ExportArgs),
+    /// Print what happens to tokens as it happens: renewals, failures, logins needed
+    Watch(WatchArgs),
     /// Show what the token of every profile is doing
     Status(StatusArgs),
     /// Tell what a profile's last attempts were, and what happens next

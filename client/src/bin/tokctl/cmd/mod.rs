@@ -32,6 +32,7 @@ pub(crate) mod show;
 pub(crate) mod socket;
 pub(crate) mod status;
 pub(crate) mod unlock;
+pub(crate) mod watch;
 mod why;
 
 use crate::args::Command;
@@ -62,6 +63,7 @@ pub(crate) fn run(command: Command, session: &Session) -> Result<(), Stop> {
         Command::Exec(args) => exec::run(args, session),
         Command::Socket(command) => socket::run(&command, session),
         Command::Export(args) => export::run(&args, session),
+        Command::Watch(args) => watch::run(&args, session),
         Command::Status(args) => status::run(&args, session),
         Command::Why(args) => why::run(&args, session),
         Command::Inspect(args) => inspect::run(&args, session),
