@@ -24,6 +24,7 @@ mod e2e {
     mod github_app;
     mod helper_git;
     mod helpers;
+    mod hooks;
     mod id_token;
     mod impersonation;
     mod import;

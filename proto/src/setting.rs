@@ -18,6 +18,8 @@ pub enum Shape {
     Table,
     /// An array of tables, one for each request of a login that is not OAuth; typed as TOML.
     Steps,
+    /// A table of lists: a program for each event, with its arguments. It is written in the file alone.
+    Hooks,
 }
 
 /// One key of config.toml.
@@ -199,6 +201,16 @@ pub const AGENT: &[Setting] = &[
     setting("proxy", Shape::Text, "the proxy for all providers"),
     setting("no_proxy", Shape::List, "hosts that are reached without it"),
     setting("ca_file", Shape::Text, "a further certificate authority (PEM) for all providers"),
+    setting("notify", Shape::Flag, "show a desktop notice when a login is needed"),
+    setting("hooks", Shape::Hooks, "programs that are run when something happens"),
+];
+
+/// The keys of `[agent.hooks]`: the events that run a program.
+pub const HOOKS: &[Setting] = &[
+    setting("login_needed", Shape::List, "a program for when a person has to log in"),
+    setting("renewed", Shape::List, "a program for each new token"),
+    setting("failed", Shape::List, "a program for each attempt that failed"),
+    setting("locked", Shape::List, "a program for when the vault was sealed"),
 ];
 
 /// The setting of that name, if there is one.

@@ -41,7 +41,7 @@ pub use file::{ConfigFile, FileError, Fingerprint, Snapshot, UpdateError};
 pub use parse::parse;
 pub use profile::{
     Algorithm, AwsRole, Body, Client, ClientAuth, Config, Endpoints, Exchange, GithubApp, Grant,
-    HEADER_DEFAULT, Jwt, KeyEncoding, Login, Network, Profile, Program, Provider, Quirks,
+    HEADER_DEFAULT, Jwt, KeyEncoding, Login, Network, Notify, Profile, Program, Provider, Quirks,
     RedirectUri, ResponseShape, Step, StepBody, Steps, Subject,
 };
 pub use resolved::{Effective, Layer, resolved};

@@ -19,6 +19,7 @@ use super::section::{Section, key_offset};
 use super::{Config, Grant, Network, Profile};
 use super::{address, check, misplaced, pool, subject, template};
 
+mod agent;
 mod client;
 mod machine;
 mod steps;
@@ -35,9 +36,9 @@ pub fn parse(text: &str) -> Result<Config, ConfigError> {
             return Err(ConfigError::at(text, key_offset(root, name), unknown_table(name)));
         }
     }
-    let network = match root.get("agent") {
-        Some(item) => agent(text, root, item)?,
-        None => Network::default(),
+    let (network, notify) = match root.get("agent") {
+        Some(item) => agent::agent(text, root, item)?,
+        None => Default::default(),
     };
     let mut profiles = BTreeMap::new();
     let mut pools = Vec::new();
@@ -64,7 +65,7 @@ pub fn parse(text: &str) -> Result<Config, ConfigError> {
     for (name, section) in &dependent {
         subject::check(section, name, &profiles)?;
     }
-    Ok(Config { network, profiles })
+    Ok(Config { network, notify, profiles })
 }
 
 /// The tables of all profiles, each over its preset.
@@ -103,19 +104,6 @@ fn table_of<'a>(
 ) -> Result<&'a dyn TableLike, ConfigError> {
     item.as_table_like().ok_or_else(|| {
         ConfigError::at(text, offset, Broken::new(format!("must be a table, `[{name}]`")).of(name))
-    })
-}
-
-fn agent(text: &str, root: &dyn TableLike, item: &Item) -> Result<Network, ConfigError> {
-    let offset = key_offset(root, "agent");
-    let table = table_of(text, offset, "agent", item)?;
-    let section = Section::read(text, offset, "[agent]", table, setting::AGENT, None)?;
-    let no_proxy: Vec<Vec<String>> = section.all_checked("no_proxy", check::no_proxy)?;
-    Ok(Network {
-        ca_file: section.checked("ca_file", check::ca_file)?,
-        proxy: section.checked("proxy", address::proxy)?,
-        no_proxy: no_proxy.concat(),
-        allow_http_loopback: false,
     })
 }
 

@@ -18,7 +18,17 @@ pub const HEADER_DEFAULT: &str = "Authorization: Bearer {token}";
 pub struct Config {
     /// `[agent]`'s network settings; each profile's `Network` has them worked in already.
     pub network: Network,
+    pub notify: Notify,
     pub profiles: BTreeMap<ProfileName, Profile>,
+}
+
+/// Who is told what happens to tokens, besides those who watch.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Notify {
+    /// By the name of an event, a program and its arguments; not empty.
+    pub hooks: BTreeMap<&'static str, Vec<String>>,
+    /// No desktop notice is shown.
+    pub is_silent: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -42,6 +42,8 @@ enum Content<'a> {
     Flag(bool),
     Duration(Duration),
     Pairs(Vec<(&'a str, Spot<'a>)>),
+    /// Read by `parse/agent.rs`.
+    Table(&'a dyn TableLike),
     /// Read by `parse/steps.rs`.
     Tables(Vec<&'a dyn TableLike>),
 }
@@ -125,6 +127,14 @@ impl<'a> Section<'a> {
         match self.entries.get(name).map(|entry| &entry.content) {
             Some(Content::Tables(tables)) => tables,
             _ => &[],
+        }
+    }
+
+    /// The table of a key that is one, unread.
+    pub(super) fn table(&self, name: &str) -> Option<&'a dyn TableLike> {
+        match self.entries.get(name).map(|entry| &entry.content) {
+            Some(Content::Table(table)) => Some(*table),
+            _ => None,
         }
     }
 
@@ -222,6 +232,10 @@ fn content(item: &Item, key: usize, shape: Shape) -> Result<Content<'_>, (usize,
             let table = item.as_table_like().ok_or_else(|| wrong("a table of text"))?;
             let pairs = table.iter().map(|(name, item)| pair(table, name, item));
             Ok(Content::Pairs(few(here, pairs.collect::<Result<_, _>>()?)?))
+        }
+        Shape::Hooks => {
+            let wanted = "a table with a list for each event";
+            Ok(Content::Table(item.as_table_like().ok_or_else(|| wrong(wanted))?))
         }
         Shape::Steps => {
             let wanted = "an array of tables, one for each request";

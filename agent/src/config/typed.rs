@@ -111,6 +111,9 @@ fn value(shape: Shape, in_table: bool, typed: &[&str]) -> Result<Option<Value>, 
             text.into()
         }
         Shape::Steps => steps(single(typed)?)?,
+        Shape::Hooks => {
+            return Err(Broken::new("is written in config.toml itself").hint("run `tokctl edit`"));
+        }
     }))
 }
 

@@ -23,6 +23,7 @@ use tokio::sync::mpsc::{self, UnboundedSender};
 use tracing::{error, info, warn};
 
 use super::driver::{Driver, Facts, Input, SocketsStart};
+use super::hooks;
 use super::http::{Http, Limits, MetadataCache};
 use super::listen::{self, Desk};
 use super::live::Live;
@@ -218,6 +219,7 @@ impl Agent {
             socket: places.socket.to_string_lossy().into_owned(),
             vault: places.vault.to_string_lossy().into_owned(),
             unwatched,
+            has_session_bus: hooks::has_session_bus(),
             desk: Arc::clone(&desk),
         };
         let (jobs, thread) = Jobs::start(worker).map_err(machine)?;

@@ -17,6 +17,7 @@ use tracing::{info, warn};
 
 use super::change::{Change, Changed};
 use super::command::{Command, NewSocket, ProofFor};
+use super::hooks::Hooks;
 use super::import::Wanted;
 use super::listen::Desk;
 use super::live::Live;
@@ -41,6 +42,7 @@ mod request;
 mod sockets;
 mod status;
 mod stop;
+mod tell;
 #[cfg(test)]
 mod tests;
 mod tombstones;
@@ -48,6 +50,7 @@ mod tombstones;
 pub(super) use purge::Purging;
 use sockets::Sockets;
 pub use sockets::SocketsStart;
+use tell::Noticed;
 use tombstones::Tombstones;
 
 /// Editors write in several steps; the file is read when they have been quiet for this long.
@@ -112,6 +115,8 @@ pub enum Input {
     ConfigTouched,
     /// Something else stands in the file of a subject.
     SubjectChanged(PathBuf),
+    /// A program that was told what happened is done.
+    HookEnded(&'static str),
     /// SIGHUP.
     Reload,
     /// SIGTERM.
@@ -162,6 +167,8 @@ pub struct Facts {
     pub vault: String,
     /// Why edits of config.toml are not noticed, if they are not.
     pub unwatched: Option<String>,
+    /// The desktop of the person whose agent this is can be told something.
+    pub has_session_bus: bool,
     pub desk: Arc<Desk>,
 }
 
@@ -209,6 +216,8 @@ pub struct Driver {
     logins: Logins,
     watchers: Watchers,
     sockets: Sockets,
+    hooks: Hooks,
+    noticed: Noticed,
     subject_files: SubjectFiles,
     facts: Facts,
     live: Live,
@@ -248,6 +257,8 @@ impl Driver {
             logins: Logins::default(),
             watchers: Watchers::default(),
             sockets: Sockets::new(sockets),
+            hooks: Hooks::default(),
+            noticed: Noticed::default(),
             facts,
             live,
             config_problem,
@@ -383,6 +394,7 @@ impl Driver {
                     self.handle(now, Event::SubjectChanged { profile });
                 }
             }
+            Input::HookEnded(kind) => self.hook_ended(kind),
             Input::Reload => {
                 self.check_sockets();
                 self.performer.reread(self.live.fingerprint.clone(), Then::Nothing);
@@ -409,7 +421,7 @@ impl Driver {
         while let Some(event) = events.pop_front() {
             for effect in self.core.handle(now, event) {
                 if let Effect::Tell(happening) = &effect {
-                    self.watchers.tell(now.wall, happening, &self.live);
+                    self.tell(now, happening);
                 } else if let Some(effect) = self.unless_effect_of_login(now, effect) {
                     events.extend(self.performer.perform(effect, &self.live));
                 }

@@ -22,6 +22,7 @@ use tracing::{info, warn};
 use super::change::{self, Change, Changed, NewProfile};
 use super::driver::{Input, Pending, Purging, Task, Then, TokenForm};
 use super::dry_run;
+use super::hooks::{self, Errand};
 use super::import::{self, Door, Wanted};
 use super::inspect;
 use super::live::{Live, revision};
@@ -359,6 +360,15 @@ impl Performer {
             let ended = login::run(begin, teller.clone()).await;
             promise.keep(teller.input(News::Ended(ended)));
         })
+    }
+
+    /// Runs a program that is told what happened.
+    pub(super) fn run_hook(&mut self, kind: &'static str, errand: Errand) {
+        let promise = self.promise(Input::HookEnded(kind));
+        self.spawn(async move {
+            hooks::run(kind, errand).await;
+            promise.keep(Input::HookEnded(kind));
+        });
     }
 
     fn spawn(&mut self, task: impl Future<Output = ()> + Send + 'static) -> AbortHandle {

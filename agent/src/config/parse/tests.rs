@@ -1,5 +1,6 @@
 //! Every rule with its line, and every way to write a profile.
 
+mod hooks;
 mod pools;
 
 use std::time::Duration;
@@ -210,6 +211,7 @@ fn every_key_refuses_a_value_of_another_shape() {
             Shape::Flag => &["\"true\"", "1"],
             Shape::Duration => &["true", "1.5", "-1", "0", "\"1 h\"", "\"\""],
             Shape::Table => &["\"a=b\"", "[]", "{ a = 1 }"],
+            Shape::Hooks => &["true", "1", "\"a\"", "[]", "{ renewed = 1 }"],
             Shape::Steps => &["\"a\"", "[]", "[1]", "{}", "true"],
         };
         for value in wrong {

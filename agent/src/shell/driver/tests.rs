@@ -67,6 +67,7 @@ fn over(home: TempDir) -> Running {
         socket: "/s".into(),
         vault: "/v".into(),
         unwatched: None,
+        has_session_bus: false,
         desk: Arc::default(),
     };
     let schedule = schedule_file::read(home.path());

@@ -110,7 +110,7 @@ fn option(setting: &'static Setting) -> Arg {
         .action(ArgAction::Set);
     match setting.shape {
         Shape::Text => arg.value_name("TEXT"),
-        Shape::Steps => arg.value_name("TOML"),
+        Shape::Steps | Shape::Hooks => arg.value_name("TOML"),
         Shape::Word(words) => arg.value_parser(PossibleValuesParser::new(words)).value_name("WORD"),
         Shape::List | Shape::Scopes => arg.value_name("TEXT").action(ArgAction::Append),
         Shape::Flag => arg
