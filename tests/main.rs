@@ -40,6 +40,7 @@ mod e2e {
     mod par;
     mod passphrase;
     mod private_key_jwt;
+    mod probe;
     mod profiles;
     mod python;
     mod refresh_token;

@@ -150,3 +150,14 @@ fn curl_proves_its_one_request_and_takes_the_nonce_that_is_asked_for() {
     // One proof is for one request.
     curl(&[idp.api()]).run().fails(125, &["bound to a key"]);
 }
+
+#[test]
+fn a_probe_proves_its_one_request_and_takes_the_nonce_that_is_asked_for() {
+    let (home, idp) = (Home::new().init_bare(), Idp::start());
+    machine(&home, &idp);
+    let verdict =
+        || home.tokctl(["probe", "acme", "--json", idp.api()]).run().json()["verdict"].clone();
+    assert_eq!(verdict(), "the token works here");
+    idp.require_api_dpop_nonce(true);
+    assert_eq!(verdict(), "the token works here");
+}

@@ -10,6 +10,7 @@ use tokctl_proto::{Failure, Kind, ProfileName, Secret, SecretStr, TokenKey};
 use super::change::{Assignment, Change, NewProfile};
 use super::import::Wanted;
 use super::login::Wish;
+use super::probe::Endpoint;
 
 mod import;
 mod login;
@@ -31,6 +32,8 @@ pub enum Command {
     Get2(Get),
     /// The same, answered by `Done::Token3`.
     Get3(Get, Option<Box<ProofFor>>),
+    /// The token of it is called with there.
+    Probe(Get, Box<Endpoint>),
     Refresh(Refresh),
     Report(Report),
     Why(ProfileName),
@@ -187,8 +190,9 @@ impl Command {
             Request::SocketCreate(create) => Self::SocketCreate(Box::new(sockets::create(create)?)),
             Request::SocketList(_) => Self::SocketList,
             Request::SocketRemove(remove) => Self::SocketRemove(sockets::remove(&remove)?),
-            Request::Probe(_) => {
-                return Err(Failure::new(Kind::Usage, "this agent does not know the request"));
+            Request::Probe(probe) => {
+                let (get, endpoint) = token::probe(id, probe)?;
+                Self::Probe(get, endpoint)
             }
             Request::Answer(_) | Request::Cancel(_) => {
                 return Err(Failure::new(Kind::Usage, "there is no request under way"));

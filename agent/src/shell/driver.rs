@@ -25,6 +25,7 @@ use super::login::{LoginId, Logins, News, Wish};
 use super::nap::Nap;
 use super::obtain::{Answer, Means};
 use super::perform::Performer;
+use super::probe::Endpoint;
 use super::reply::ReplyTo;
 use super::revoke::work_off::{Tried, Waiting};
 use super::serve::stopping;
@@ -206,6 +207,8 @@ pub(super) enum TokenForm {
     Token2,
     /// With a proof for one request, where the token is bound to a key.
     Token3(Option<Box<ProofFor>>),
+    /// Not at all: it is called with there.
+    Probe(Box<Endpoint>),
 }
 
 /// The daemon's state outside the core.

@@ -20,6 +20,7 @@ pub mod obtain;
 mod perform;
 pub mod pin;
 mod private;
+mod probe;
 mod program;
 mod provider;
 mod purge;

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use tokctl_core::{
     AnswerId, AttemptId, Class, Credential, Effect, Event, Outcome, Reached, Reply, RequestId,
-    Trouble, Unread, no_such_profile,
+    Served, Trouble, Unread, no_such_profile,
 };
 use tokctl_proto::response::Done;
 use tokctl_proto::{Failure, ProfileName, Secret, TokenKey};
@@ -28,6 +28,7 @@ use super::inspect;
 use super::live::{Live, revision};
 use super::login::{self, News};
 use super::obtain::{self, Answer, Means};
+use super::probe;
 use super::reply::ReplyTo;
 use super::revoke::work_off::{self, Tried};
 use super::rows;
@@ -43,6 +44,8 @@ mod subject;
 #[cfg(test)]
 mod tests;
 mod writes;
+
+pub(super) use proof::prove;
 
 use promise::Promise;
 
@@ -127,13 +130,18 @@ impl Performer {
             return pending.reply.failed(&failure);
         }
         match reply {
+            Reply::Token(served) if matches!(pending.form, TokenForm::Probe(_)) => {
+                self.probe(pending, served.clone(), live);
+            }
             Reply::Token(served) if proof::is_bound(served) => {
                 self.reply_bound(pending, served.clone(), live);
             }
             Reply::Token(served) => pending.reply.done(match pending.form {
                 TokenForm::Token => Done::Token(rows::token(served, live)),
                 TokenForm::Token2 => Done::Token2(rows::token2(served, live)),
-                TokenForm::Token3(_) => Done::Token3(rows::token3(served, live, None)),
+                TokenForm::Token3(_) | TokenForm::Probe(_) => {
+                    Done::Token3(rows::token3(served, live, None))
+                }
             }),
             Reply::Said(text) => pending.reply.said(text),
             Reply::Failed(failure) => pending.reply.failed(failure),
@@ -300,6 +308,14 @@ impl Performer {
         let door = Door { inbox: self.inbox.clone(), nth: self.imports };
         let means = self.means.clone();
         self.spawn(import::import(means, wanted, door, reply));
+    }
+
+    /// Calls with a token and without, and answers by itself.
+    fn probe(&mut self, pending: Pending, served: Served, live: &Live) {
+        let TokenForm::Probe(endpoint) = pending.form else { return };
+        let is_bound = proof::is_bound(&served);
+        let (means, live) = (self.means.clone(), live.clone());
+        self.spawn(probe::probe(means, live, served, *endpoint, is_bound, pending.reply));
     }
 
     /// Answers by itself: nothing is changed by a look.

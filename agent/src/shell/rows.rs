@@ -103,7 +103,7 @@ pub(super) fn token3<'a>(
         member,
     } = token2(served, live);
     let header = match dpop.is_some() && header == HEADER_DEFAULT {
-        true => HEADER_BOUND.into(),
+        true => bound_header(HEADER_DEFAULT).into(),
         false => header,
     };
     Token3 {
@@ -119,6 +119,14 @@ pub(super) fn token3<'a>(
         extra,
         member,
         dpop: dpop.map(SecretStr::from),
+    }
+}
+
+/// The header of a token that is bound to a key.
+pub(super) fn bound_header(header: &str) -> &str {
+    match header == HEADER_DEFAULT {
+        true => HEADER_BOUND,
+        false => header,
     }
 }
 

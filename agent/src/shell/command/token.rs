@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use reqwest::Method;
 use tokctl_core::policy::TIMEOUT_DEFAULT;
 use tokctl_core::{Get, Refresh, RequestId};
 use tokctl_proto::escape::shown;
@@ -12,6 +13,8 @@ use tokctl_proto::{Failure, Kind, ProfileName, TokenKey, request};
 use url::Url;
 
 use super::name;
+use crate::config::usage::asked;
+use crate::shell::probe::Endpoint;
 
 /// Longest `--timeout`: a caller that wants to wait longer asks again.
 pub(super) const TIMEOUT_MAX: Duration = Duration::from_secs(3600);
@@ -103,6 +106,41 @@ fn proof_for(dpop: request::DpopFor<'_>) -> Result<ProofFor, String> {
         return Err("the nonce is none that a server sends (RFC 9449 section 8.1)".to_owned());
     }
     Ok(ProofFor { method: method.into_owned(), url, nonce })
+}
+
+/// What a call of an API is made with.
+pub(super) fn probe(
+    id: RequestId,
+    probe: request::Probe<'_>,
+) -> Result<(Get, Box<Endpoint>), Failure> {
+    let request::Probe { profile, url, method, body, content_type, .. } = probe;
+    let key = key(&profile, &probe.scope, probe.audience, probe.resource)?;
+    let usage = |message: String| Failure::new(Kind::Usage, message).of(&key.profile);
+    let default = if body.is_some() { "POST" } else { "GET" };
+    let name = method.as_deref().unwrap_or(default);
+    let method = Method::from_bytes(name.as_bytes())
+        .ok()
+        .filter(|method| !matches!(*method, Method::CONNECT | Method::TRACE))
+        .ok_or_else(|| usage(format!("`{}` is no HTTP method to probe with", shown(name))))?;
+    let content_type = content_type.as_deref().unwrap_or("application/json").to_owned();
+    if content_type.is_empty() || !content_type.bytes().all(|byte| matches!(byte, 0x20..=0x7e)) {
+        return Err(usage(format!("`{}` is no content type", shown(&content_type))));
+    }
+    let url = asked(&url).map_err(|failure| failure.of(&key.profile))?;
+    let body = body.map(|body| body.to_secret());
+    let endpoint = Box::new(Endpoint { method, url, body, content_type });
+    let get = Get {
+        request: id,
+        key,
+        min_valid: None,
+        best_effort: true,
+        refresh: false,
+        timeout: TIMEOUT_DEFAULT,
+        interactive: probe.interactive,
+        uses: 1,
+        wait: Duration::ZERO,
+    };
+    Ok((get, endpoint))
 }
 
 pub(super) fn refresh(id: RequestId, refresh: request::Refresh<'_>) -> Result<Refresh, Failure> {

@@ -3,9 +3,10 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use tokctl_core::{Event, RequestId, no_such_profile};
-use tokctl_proto::{Now, ProfileName};
+use tokctl_proto::{Kind, Now, ProfileName};
 
 use super::{Ask, Driver, Pending, Purging, Task, Then, TokenForm};
+use crate::config;
 use crate::shell::command::Command;
 use crate::shell::query::{self, Rows};
 use crate::shell::reply::ReplyTo;
@@ -15,6 +16,16 @@ impl Driver {
         let (command, form) = match command {
             Command::Get2(get) => (Command::Get(get), TokenForm::Token2),
             Command::Get3(get, proof) => (Command::Get(get), TokenForm::Token3(proof)),
+            Command::Probe(get, endpoint) => {
+                // Before a provider is asked for a token that may not be used there.
+                let (profile, url) = (Some(&get.key.profile), Some(endpoint.url.as_str()));
+                if let Err(failure) = config::usage(&self.live.config, profile, url, None)
+                    && failure.kind != Kind::NoSuchProfile
+                {
+                    return reply.failed(&failure);
+                }
+                (Command::Get(get), TokenForm::Probe(endpoint))
+            }
             command => (command, TokenForm::Token),
         };
         let pending = Pending { reply, task: None, form, subjects: VecDeque::new() };

@@ -7,6 +7,7 @@
 //! longer than it is used. What we hold of a request and a reply is wiped; the buffers inside hyper and rustls are
 //! theirs and are not.
 
+mod api_call;
 mod client;
 mod error;
 mod heard;
@@ -31,6 +32,7 @@ use tokctl_core::Reached;
 use tokctl_proto::{Secret, WallMs};
 use url::{Position, Url};
 
+pub use api_call::{ApiAnswer, ApiCall};
 pub use error::{Fault, HttpError, TlsFault};
 pub use keys::{KeyCache, Need};
 pub use metadata::{MetadataCache, Undiscovered, other_issuer};

@@ -61,7 +61,12 @@ fn without_proof(profile: &ProfileName) -> Failure {
     ))
 }
 
-fn prove(worker: &Worker, served: &Served, wanted: &ProofFor) -> Result<Secret, Failure> {
+/// A proof for one request, with the key that the entry holds.
+pub(in crate::shell) fn prove(
+    worker: &Worker,
+    served: &Served,
+    wanted: &ProofFor,
+) -> Result<Secret, Failure> {
     // The key is that of whose token it is.
     let name = served.member.as_ref().unwrap_or(&served.profile);
     let text = bound_key::of(worker, name)?;

@@ -18,6 +18,7 @@ use crate::cmd::inspect::InspectArgs;
 use crate::cmd::login::LoginArgs;
 use crate::cmd::logout::LogoutArgs;
 use crate::cmd::passwd::PasswdArgs;
+use crate::cmd::probe::ProbeArgs;
 use crate::cmd::purge::PurgeArgs;
 use crate::cmd::refresh::RefreshArgs;
 use crate::cmd::remove::RemoveArgs;
@@ -163,6 +164,8 @@ pub(crate) enum Command {
     Why(ProfileArgs),
     /// Show what a token says of itself, and what its provider says of it
     Inspect(InspectArgs),
+    /// Call an API with a token and without, and tell what its answers mean
+    Probe(ProbeArgs),
     /// Seal the vault: keys and tokens leave the agent's memory
     Lock,
     /// Open the vault

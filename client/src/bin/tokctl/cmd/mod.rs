@@ -20,6 +20,7 @@ pub(crate) mod login;
 pub(crate) mod logout;
 pub(crate) mod passwd;
 pub(crate) mod presets;
+pub(crate) mod probe;
 pub(crate) mod purge;
 pub(crate) mod refresh;
 pub(crate) mod remove;
@@ -67,6 +68,7 @@ pub(crate) fn run(command: Command, session: &Session) -> Result<(), Stop> {
         Command::Status(args) => status::run(&args, session),
         Command::Why(args) => why::run(&args, session),
         Command::Inspect(args) => inspect::run(&args, session),
+        Command::Probe(args) => probe::run(&args, session),
         Command::Lock => lock::run(session),
         Command::Unlock(args) => unlock::run(&args, session),
         Command::Passwd(args) => passwd::run(&args, session),
