@@ -5,6 +5,7 @@
 mod adding;
 mod autostart;
 mod edit;
+mod exec;
 mod export;
 mod login;
 mod person;

@@ -37,6 +37,18 @@ impl Person {
         arguments: &[&str],
         environment: &[(&str, &str)],
     ) -> Self {
+        let tokctl = env!("CARGO_BIN_EXE_tokctl");
+        Self::runs_program_on(columns, home, tokctl, arguments, environment)
+    }
+
+    /// Another program, such as a shell that runs tokctl in turn.
+    pub(crate) fn runs_program_on(
+        columns: Option<u16>,
+        home: &Path,
+        program: &str,
+        arguments: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Self {
         let size = columns.map(|columns| Winsize {
             ws_row: 24,
             ws_col: columns,
@@ -47,7 +59,7 @@ impl Person {
         let mut command = Command::new("setsid");
         let end = || pty.slave.try_clone().unwrap();
         command
-            .args(["--ctty", env!("CARGO_BIN_EXE_tokctl")])
+            .args(["--ctty", program])
             .args(arguments)
             .env("TOKCTL_HOME", home)
             .env("TOKCTL_SOCK", home.join("agent.sock"))

@@ -5,6 +5,7 @@
 //! < {"done":{"said":{"text":""}}}  the answer, as a frame
 //! < hex 00 00 00 01 07             the answer, as bytes
 //! close                            the connection ends here
+//! switch                           to the connection before, or to one that is yet to come; this one is kept
 //! pause                            until the test says so
 //! mark                             the test is told that things have come so far
 //! ```
@@ -37,6 +38,7 @@ enum Step {
     Expect(Value),
     Say(Zeroizing<Vec<u8>>),
     Close,
+    Switch,
     Pause,
     Mark,
 }
@@ -65,6 +67,7 @@ impl Script {
             mark,
             is_over: Arc::clone(&is_over),
             connection: None,
+            kept: None,
             complaints: Vec::new(),
         };
         let thread = std::thread::spawn(move || stage.play(steps));
@@ -99,6 +102,7 @@ fn step(line: &str) -> Step {
     let mut bytes = Zeroizing::new(Vec::new());
     match line.split_once(' ') {
         None if line == "close" => Step::Close,
+        None if line == "switch" => Step::Switch,
         None if line == "pause" => Step::Pause,
         None if line == "mark" => Step::Mark,
         Some((">", json)) => Step::Expect(value(&codec::decode_line(json.as_bytes()).expect(json))),
@@ -134,6 +138,8 @@ struct Stage {
     mark: Sender<()>,
     is_over: Arc<AtomicBool>,
     connection: Option<Connection>,
+    /// Another client, who is not spoken with at present.
+    kept: Option<Connection>,
     complaints: Vec<String>,
 }
 
@@ -159,6 +165,7 @@ impl Stage {
                     }
                 }
                 Step::Close => self.connection = None,
+                Step::Switch => std::mem::swap(&mut self.connection, &mut self.kept),
                 Step::Pause => self.pauses.recv_timeout(WAIT_MAX).unwrap(),
                 Step::Mark => self.mark.send(()).unwrap(),
                 Step::Say(_) => {}

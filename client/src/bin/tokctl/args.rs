@@ -9,7 +9,7 @@ use tokctl_client::proto::time::parse_duration;
 use crate::cmd::add::AddArgs;
 use crate::cmd::agent::AgentCommand;
 use crate::cmd::curl::CurlArgs;
-use crate::cmd::exec::ExecArgs;
+use crate::cmd::exec::{ExecArgs, StepAsideArgs};
 use crate::cmd::export::ExportArgs;
 use crate::cmd::helper::HelperCommand;
 use crate::cmd::import::ImportCommand;
@@ -150,6 +150,9 @@ pub(crate) enum Command {
     Purge(PurgeArgs),
     /// Run a program with tokens in its environment or in files
     Exec(ExecArgs),
+    /// Become the program, as the child of `tokctl exec`
+    #[command(hide = true)]
+    StepAside(StepAsideArgs),
     /// Make, list and remove further sockets, each for some profiles alone
     #[command(subcommand, arg_required_else_help = true)]
     Socket(SocketCommand),

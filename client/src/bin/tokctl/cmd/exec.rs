@@ -38,6 +38,9 @@ const OURS: u8 = 125;
 const CANNOT_RUN: u8 = 126;
 const NOT_FOUND: u8 = 127;
 
+/// The command of [`StepAsideArgs`], which is for tokctl itself.
+const STEP_ASIDE: &str = "step-aside";
+
 #[derive(clap::Args, Debug)]
 #[command(after_help = HELP)]
 pub(crate) struct ExecArgs {
@@ -198,6 +201,30 @@ fn command(program: &[OsString], variables: &[Variable], session: &Session) -> C
         };
     }
     command
+}
+
+/// What a parent that stays starts: this program, which gives back the signals that its parent holds and becomes the
+/// program. The standard library leaves them held, and between a fork and an exec only unsafe code can run.
+#[derive(clap::Args, Debug)]
+pub(crate) struct StepAsideArgs {
+    #[arg(last = true, required = true, value_name = "PROGRAM")]
+    program: Vec<OsString>,
+}
+
+pub(crate) fn step_aside(args: &StepAsideArgs, session: &Session) -> Result<(), Stop> {
+    signals::give_back().map_err(ours)?;
+    Err(become_program(&args.program, &[], session))
+}
+
+/// The program as the child of a parent that stays.
+fn child_command(program: &[OsString], variables: &[Variable], session: &Session) -> Command {
+    let mut command = vec![OsString::from("/proc/self/exe"), STEP_ASIDE.into()];
+    if session.output.json {
+        command.push("--json".into());
+    }
+    command.push("--".into());
+    command.extend_from_slice(program);
+    self::command(&command, variables, session)
 }
 
 /// Comes back only with the reason why not.

@@ -51,6 +51,7 @@ const EXIT_CODES: &str = "  0  done
 
 `tokctl status --check` and `tokctl refresh --all` exit with the worst of their profiles, by how much it asks of
 a person: 0, 7, 5, 6, 4, 10, 11, 1.
+`tokctl exec` exits as its program does; 126 and 127 are a shell's, 125 is tokctl's own failure.
 
 With --json an error is one object, the last line on stderr: {\"error\":{\"exit\",\"kind\",\"profile\",\"message\",\"hint\",\"retry_at\"}}.
 ";

@@ -65,6 +65,7 @@ pub(crate) fn run(command: Command, session: &Session) -> Result<(), Stop> {
         Command::Socket(command) => socket::run(&command, session),
         Command::Export(args) => export::run(&args, session),
         Command::Watch(args) => watch::run(&args, session),
+        Command::StepAside(args) => exec::step_aside(&args, session),
         Command::Status(args) => status::run(&args, session),
         Command::Why(args) => why::run(&args, session),
         Command::Inspect(args) => inspect::run(&args, session),

@@ -16,7 +16,7 @@ use super::news::{Listener, News, Teller};
 use super::redact::Secrets;
 use super::signals::{Arrived, Signals};
 use super::tokens::{self, Tokens};
-use super::{Plan, cannot_run, command, ours, renewal};
+use super::{Plan, child_command, ours, renewal};
 use crate::exit::Stop;
 use crate::session::Session;
 use crate::variable::{Variable, secret_parts};
@@ -58,9 +58,9 @@ pub(super) fn run(
         has_group,
     };
     parent.write_files().map_err(ours)?;
+    let connect = session.connect().map_err(ours)?;
     let child = parent.start()?;
     if parent.plan.restart || !parent.plan.places.is_empty() {
-        let connect = session.connect().map_err(ours)?;
         let options = tokens::options(&parent.plan);
         renewal::watch(&connect, options, parent.tokens.all(), &parent.teller);
     }
@@ -105,11 +105,11 @@ enum Woken {
 
 impl Parent<'_> {
     fn start(&mut self) -> Result<Child, Stop> {
-        let mut command = command(&self.plan.program, &self.variables, self.session);
+        let mut command = child_command(&self.plan.program, &self.variables, self.session);
         let streams = Streams::connect(&mut command, self.plan.masked)
             .map_err(|error| ours(Stop::machine(format!("cannot make a pipe: {error}"))))?;
         let child = Child::start(command, self.has_group)
-            .map_err(|refused| cannot_run(&self.plan.program, &refused))?;
+            .map_err(|error| ours(Stop::machine(format!("cannot start a process: {error}"))))?;
         self.copies += streams.start(&self.secrets, &self.teller, &self.enough).map_err(ours)?;
         Ok(child)
     }
@@ -128,22 +128,33 @@ impl Parent<'_> {
                 Woken::Late => {}
                 Woken::News(news) => self.hear(news, &child, &mut restart),
                 Woken::Signal(arrived) if arrived.signal == Signal::SIGCHLD => {
-                    while let Some(change) = child.change().map_err(ours)? {
-                        match (change, &mut restart) {
-                            (Change::Stopped(signal), _) => {
-                                self.signals.stop(signal).map_err(ours)?
-                            }
-                            (Change::Ended(status), None) => return Ok(status),
-                            (Change::Ended(status), Some(restart)) => {
-                                restart.status = Some(status);
-                                break;
+                    match &mut restart {
+                        None => {
+                            if let Some(status) = self.look_after(&child)? {
+                                return Ok(status);
                             }
                         }
+                        Some(restart) if restart.status.is_none() => {
+                            restart.status = self.look_after(&child)?;
+                        }
+                        // Of somebody else: as the first process of a container we are everybody's parent.
+                        Some(_) => {}
                     }
                 }
                 Woken::Signal(arrived) => pass_on(arrived, &child, &mut restart),
             }
         }
+    }
+
+    /// Stops where the child was stopped; gives its status once it has ended.
+    fn look_after(&self, child: &Child) -> Result<Option<u8>, Stop> {
+        while let Some(change) = child.change().map_err(ours)? {
+            match change {
+                Change::Stopped(signal) => self.signals.stop(signal).map_err(ours)?,
+                Change::Ended(status) => return Ok(Some(status)),
+            }
+        }
+        Ok(None)
     }
 
     /// Takes a restart further: the status to end with, or none where the program is to be started again.
@@ -207,8 +218,9 @@ impl Parent<'_> {
         self.secrets.add(secret_parts(&token));
         let before = self.tokens.replace(profile, token);
         let outcome = self.tokens.variables(&self.plan.assignments).and_then(|variables| {
+            self.write_files_of(Some(profile))?;
             self.variables = variables;
-            self.write_files_of(Some(profile))
+            Ok(())
         });
         match outcome {
             Err(Stop::Failed(failure)) => {
@@ -271,10 +283,10 @@ impl Parent<'_> {
             if let Some(arrived) = self.signals.next()? {
                 return Ok(Woken::Signal(arrived));
             }
-            if watched[1].any().unwrap_or(false) {
-                if let Some(news) = self.news.next() {
-                    return Ok(Woken::News(news));
-                }
+            if watched[1].any().unwrap_or(false)
+                && let Some(news) = self.news.next()
+            {
+                return Ok(Woken::News(news));
             }
         }
     }

@@ -3,8 +3,9 @@
 use std::os::fd::{AsFd, BorrowedFd};
 
 use nix::libc::SI_KERNEL;
-use nix::sys::signal::{SigSet, Signal, raise};
+use nix::sys::signal::{SigSet, Signal, kill};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::unistd::Pid;
 
 use crate::exit::Stop;
 
@@ -33,8 +34,7 @@ pub(super) struct Signals {
 }
 
 impl Signals {
-    /// From now on signals arrive here. Threads that are started later leave them alone, and a child gets them all
-    /// back: the standard library empties its mask.
+    /// From now on signals arrive here. Threads that are started later leave them alone.
     pub(super) fn hold() -> Result<Self, Stop> {
         let held: SigSet = HELD.into_iter().collect();
         let flags = SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK;
@@ -54,10 +54,16 @@ impl Signals {
     /// Stops this process as its child was stopped, so that whoever waits for us sees it, until it is to go on.
     pub(super) fn stop(&self, signal: Signal) -> Result<(), Stop> {
         let one = SigSet::from(signal);
+        // Sent to the process, where the one that was typed may be waiting: both are then carried out as one.
+        kill(Pid::this(), signal).map_err(failed)?;
         one.thread_unblock().map_err(failed)?;
-        raise(signal).map_err(failed)?;
         one.thread_block().map_err(failed)
     }
+}
+
+/// Lets a new process have the signals that its parent holds.
+pub(super) fn give_back() -> Result<(), Stop> {
+    HELD.into_iter().collect::<SigSet>().thread_unblock().map_err(failed)
 }
 
 impl AsFd for Signals {
