@@ -18,6 +18,7 @@ mod e2e {
     mod device;
     mod dpop;
     mod dry_run;
+    mod exec;
     mod export;
     mod federated;
     mod first_token;

@@ -13,6 +13,8 @@ use nix::unistd::Pid;
 use crate::script::{Script, TOKEN};
 
 const GET: &str = r#"> {"get":{"profile":"acme"}}"#;
+/// As it is asked for where it is to be followed: a pool names the member then.
+const FOLLOW: &str = r#"> {"get2":{"profile":"acme"}}"#;
 const WATCH: &str = r#"> {"watch":{"profiles":["acme"]}}"#;
 const RENEWED: &str = r#"< {"item":{"event":{"at_ms":1,"what":"renewed","profile":"acme","scope":"","expires_at":null,"kind":null,"message":null,"hint":null}}}"#;
 
@@ -23,7 +25,7 @@ fn token(text: &str) -> String {
 
 /// A script in which acme is renewed, after a pause of the agent.
 fn renewal(rest: &[&str]) -> String {
-    let first = [GET, TOKEN, WATCH, "pause", RENEWED, "switch", GET];
+    let first = [FOLLOW, TOKEN, WATCH, "pause", RENEWED, "switch", GET];
     [&first[..], &[&*token("eyJ1")], rest].concat().join("\n")
 }
 

@@ -19,7 +19,7 @@ fn becomes(path: &Path, text: &str) {
 #[test]
 fn a_program_is_started_anew_when_its_token_was_renewed_and_not_when_it_was_not() {
     // The first of the two events brings the token that is there.
-    let script = [GET, TOKEN, WATCH, "pause", RENEWED, "switch", GET, TOKEN, "switch", RENEWED];
+    let script = [FOLLOW, TOKEN, WATCH, "pause", RENEWED, "switch", GET, TOKEN, "switch", RENEWED];
     let script = [&script[..], &["switch", GET, &token("eyJ1")]].concat().join("\n");
     play(&script, |home, agent| {
         let arguments = ["acme", "--restart", "--", "sh", "-c", "echo \"$ACME_TOKEN\"; exec cat"];
@@ -80,7 +80,7 @@ fn whoever_ends_it_during_a_restart_ends_it() {
 fn an_agent_that_cannot_tell_is_asked_when_the_token_is_about_to_end() {
     let refusal = r#"< {"error":{"exit":2,"kind":"usage","profile":null,"message":"this agent does not know the request","hint":null,"retry_at":null}}"#;
     let ending = TOKEN.replace(r#""expires_in":3600"#, r#""expires_in":1"#);
-    let script = [GET, &ending, WATCH, refusal, GET, &token("eyJ1")].join("\n");
+    let script = [FOLLOW, &ending, WATCH, refusal, GET, &token("eyJ1")].join("\n");
     play(&script, |home, _| {
         let arguments = ["acme", "--restart", "--", "sh", "-c", "echo \"$ACME_TOKEN\"; exec cat"];
         let mut command = exec(home, &arguments);
@@ -152,7 +152,7 @@ fn files_go_when_a_signal_ends_the_program_and_when_it_cannot_be_run() {
 /// With an agent that may or may not be asked to tell about renewals, as the program ends so soon.
 fn with_watch(scene: impl FnOnce(&Path)) {
     let home = tempfile::tempdir().unwrap();
-    let agent = Script::listen(&home.path().join("agent.sock"), &[GET, TOKEN, WATCH].join("\n"));
+    let agent = Script::listen(&home.path().join("agent.sock"), &[FOLLOW, TOKEN, WATCH].join("\n"));
     scene(home.path());
     drop(agent.finish());
 }
@@ -172,7 +172,7 @@ fn has_started(parent: Pid, name: &str) {
 
 #[test]
 fn a_file_that_is_somebodys_is_left_alone() {
-    with_token(|home| {
+    play(&[FOLLOW, TOKEN].join("\n"), |home, _| {
         fs::write(home.join("token"), "mine").unwrap();
         fs::set_permissions(home.join("token"), fs::Permissions::from_mode(0o644)).unwrap();
         let mut command = exec(home, &["--file", "token=acme", "--", "cat"]);
@@ -184,5 +184,41 @@ fn a_file_that_is_somebodys_is_left_alone() {
              tokctl: hint: name another path: the file is removed at the end\n"
         );
         assert_eq!(fs::read_to_string(home.join("token")).unwrap(), "mine");
+    });
+}
+
+#[test]
+fn of_a_pool_the_member_whose_token_it_is_is_followed() {
+    let pooled = TOKEN.replace(r#""token":"#, r#""token2":"#).replace("acme", "search");
+    let pooled = pooled.replace(r#""extra":"""#, r#""extra":"","member":"acct2""#);
+    let script = [
+        r#"> {"get2":{"profile":"search"}}"#,
+        &pooled,
+        r#"> {"watch":{"profiles":["acct2"]}}"#,
+        "pause",
+        &RENEWED.replace("acme", "acct2"),
+        "switch",
+        r#"> {"get":{"profile":"acct2"}}"#,
+        &token("eyJ1").replace("acme", "acct2"),
+    ];
+    play(&script.join("\n"), |home, agent| {
+        let arguments = ["--restart", "T=search", "--", "sh", "-c", "echo \"$T\"; exec cat"];
+        let mut run = Run::start(exec(home, &arguments));
+        assert_eq!(run.line(), "eyJ0");
+        agent.go_on();
+        assert_eq!(run.line(), "eyJ1");
+        assert_eq!(run.ends().0, Some(0));
+    });
+}
+
+#[test]
+fn what_was_renewed_before_the_agent_was_listened_to_is_noticed() {
+    let watching = r#"< {"progress":{"text":"watching","warning":false}}"#;
+    let script = [FOLLOW, TOKEN, WATCH, watching, "switch", GET, &token("eyJ1")];
+    play(&script.join("\n"), |home, _| {
+        let arguments = ["acme", "--restart", "--", "sh", "-c", "echo \"$ACME_TOKEN\"; exec cat"];
+        let mut run = Run::start(exec(home, &arguments));
+        assert_eq!((run.line(), run.line()), ("eyJ0".to_owned(), "eyJ1".to_owned()));
+        assert_eq!(run.ends().0, Some(0));
     });
 }

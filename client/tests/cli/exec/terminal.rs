@@ -7,7 +7,7 @@ use crate::person::Person;
 use crate::script::Script;
 
 /// Somebody is there to be asked.
-const GET: &str = r#"> {"get":{"profile":"acme","interactive":true}}"#;
+const GET: &str = r#"> {"get2":{"profile":"acme","interactive":true}}"#;
 /// Has tokctl stay.
 const STAYS: &str = "\"$TOKCTL\" exec --file token=acme -- ";
 

@@ -27,6 +27,7 @@ use tokctl_client::proto::time::parse_duration;
 use tokctl_client::proto::{Failure, Kind};
 use tokctl_client::{PrivateSocket, ProfileName, Secret};
 
+use crate::cmd::export::mask;
 use crate::exit::Stop;
 use crate::session::Session;
 use crate::variable::{Assignment, Variable, check_names};
@@ -78,6 +79,9 @@ pub(crate) struct ExecArgs {
     /// Ask for these scopes at most by that socket, and where nothing else is asked for
     #[arg(long, value_name = "SCOPE", requires = "only")]
     only_scope: Vec<String>,
+    /// Leave out the mask that is sent on stderr where GITHUB_ACTIONS=true
+    #[arg(long)]
+    no_mask: bool,
     /// The program and its arguments
     #[arg(last = true, required = true, value_name = "PROGRAM")]
     program: Vec<OsString>,
@@ -124,20 +128,21 @@ struct Plan {
     grace: Duration,
     only: Vec<ProfileName>,
     only_scope: Vec<String>,
+    no_mask: bool,
 }
 
 pub(crate) fn run(args: ExecArgs, session: &Session) -> Result<(), Stop> {
     let plan = Plan::new(args)?;
     let tokens = Tokens::get(&plan, session).map_err(ours)?;
+    plan.mask(|| tokens.secrets());
     // A mistake of the command line, though only the tokens show it.
     let mut variables = tokens.variables(&plan.assignments)?;
     // Held until the program has ended. The program itself cannot: what holds it can ask the agent for anything.
     let socket = plan.private_socket(session).map_err(ours)?;
     variables.extend(socket.iter().flat_map(naming));
-    let is_left_alone = plan.places.is_empty() && !plan.restart && plan.masked == [false; 2];
-    match is_left_alone && socket.is_none() {
-        true => Err(become_program(&plan.program, &variables, session)),
-        false => parent::run(plan, tokens, variables, session),
+    match socket.is_some() || plan.follows_renewals() || plan.masked != [false; 2] {
+        true => parent::run(plan, tokens, variables, session),
+        false => Err(become_program(&plan.program, &variables, session)),
     }
 }
 
@@ -163,7 +168,19 @@ impl Plan {
             grace: args.grace.unwrap_or(parent::GRACE),
             only: args.only,
             only_scope: args.only_scope,
+            no_mask: args.no_mask,
         })
+    }
+
+    /// Has the runner of a CI job mask what the program may print, before it has it.
+    fn mask(&self, secrets: impl FnOnce() -> Vec<Secret>) {
+        if !self.no_mask {
+            mask::send(secrets);
+        }
+    }
+
+    fn follows_renewals(&self) -> bool {
+        self.restart || !self.places.is_empty()
     }
 
     fn private_socket(&self, session: &Session) -> Result<Option<PrivateSocket>, Stop> {

@@ -21,7 +21,7 @@ TOKCTL_SOCK       the socket of somebody else's agent, or one of `tokctl socket`
 TOKCTL_SOCK_UID   the user id that agent must have, when it is not yours; any: whichever it has
 TOKCTL_NO_PROMPT  ask nothing, as --no-prompt; so does CI
 TOKCTL_LOG        what the agent logs: error, warn, info, debug, trace
-GITHUB_ACTIONS    where it is true, `get` and `export` send masks on stderr, unless --no-mask is given
+GITHUB_ACTIONS    where it is true, `get`, `export` and `exec` send masks on stderr, unless --no-mask is given
 NO_COLOR          no colour, as --color never
 VISUAL, EDITOR    the editor of `tokctl edit`
 BROWSER           the browser of `tokctl login`; several with colons between them, `%s` for the address

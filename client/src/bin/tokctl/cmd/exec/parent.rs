@@ -15,7 +15,7 @@ use super::copy::Streams;
 use super::news::{Listener, News, Teller};
 use super::redact::Secrets;
 use super::signals::{Arrived, Signals};
-use super::tokens::{self, Tokens};
+use super::tokens::Tokens;
 use super::{Plan, child_command, ours, renewal};
 use crate::exit::Stop;
 use crate::session::Session;
@@ -60,9 +60,9 @@ pub(super) fn run(
     parent.write_files().map_err(ours)?;
     let connect = session.connect().map_err(ours)?;
     let child = parent.start()?;
-    if parent.plan.restart || !parent.plan.places.is_empty() {
-        let options = tokens::options(&parent.plan);
-        renewal::watch(&connect, options, parent.tokens.all(), &parent.teller);
+    if parent.plan.follows_renewals() {
+        let min_valid = parent.plan.min_valid;
+        renewal::watch(&connect, min_valid, parent.tokens.all(), &parent.teller);
     }
     let status = parent.attend(child)?;
     parent.wait_for_output(enough_is_open).map_err(ours)?;
@@ -216,6 +216,7 @@ impl Parent<'_> {
     ) -> Result<(), WireFailure<'static>> {
         // Masked before anybody has it.
         self.secrets.add(secret_parts(&token));
+        self.plan.mask(|| secret_parts(&token));
         let before = self.tokens.replace(profile, token);
         let outcome = self.tokens.variables(&self.plan.assignments).and_then(|variables| {
             self.write_files_of(Some(profile))?;

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use tokctl_client::proto::Kind;
 use tokctl_client::proto::request::Watch;
-use tokctl_client::proto::response::Item;
+use tokctl_client::proto::response::{Item, Progress};
 use tokctl_client::{Connect, Error, GetOptions, Handler, ProfileName, Request, Secret, Token};
 
 use super::news::{News, Teller};
@@ -27,15 +27,17 @@ type Poke = Option<ProfileName>;
 /// Tells about tokens that differ from these from now on.
 pub(super) fn watch<'a>(
     connect: &Connect,
-    options: GetOptions,
+    min_valid: Option<Duration>,
     tokens: impl IntoIterator<Item = (&'a ProfileName, &'a Token)>,
     teller: &Teller,
 ) {
     let now = Instant::now();
+    let options = GetOptions { min_valid, ..GetOptions::default() };
     let held: Vec<Held> = tokens
         .into_iter()
         .map(|(profile, token)| Held {
             profile: profile.clone(),
+            source: source(profile, token),
             text: token.access_token.clone(),
             due: due(now, token, &options),
             has_failed: false,
@@ -45,13 +47,19 @@ pub(super) fn watch<'a>(
     let (poke, pokes) = channel();
     let watcher = Watcher {
         connect: connect.clone(),
-        profiles: held.iter().map(|one| one.profile.clone()).collect(),
+        profiles: held.iter().map(|one| one.source.clone()).collect(),
         poke,
         teller: teller.clone(),
     };
     std::thread::spawn(move || watcher.run());
     let fetcher = Fetcher { connect, options, held, teller: teller.clone() };
     std::thread::spawn(move || fetcher.run(&pokes));
+}
+
+/// Whose token it is: of a pool the member's, since the next `get` of the pool gives another one's.
+fn source(profile: &ProfileName, token: &Token) -> ProfileName {
+    let member = token.member.as_deref().and_then(|member| ProfileName::parse(member).ok());
+    member.unwrap_or_else(|| profile.clone())
 }
 
 /// When a token is asked for although nobody said anything.
@@ -96,10 +104,6 @@ impl Watcher {
             }
             std::thread::sleep(wait);
             wait = RETRY_MAX.min(wait * 2);
-            // What happened meanwhile was not heard.
-            if self.poke.send(None).is_err() {
-                return;
-            }
         }
     }
 
@@ -118,6 +122,11 @@ struct Ear<'a> {
 }
 
 impl Handler for Ear<'_> {
+    /// Nothing is missed from now on. What happened before was not heard.
+    fn progress(&mut self, _progress: &Progress<'_>) {
+        let _over = self.watcher.poke.send(None);
+    }
+
     fn item(&mut self, item: &Item<'_>) {
         let Item::Event(event) = item else { return };
         let Some(profile) = event.profile.as_deref().and_then(|name| ProfileName::parse(name).ok())
@@ -126,7 +135,9 @@ impl Handler for Ear<'_> {
         };
         match &*event.what {
             // Of other tokens of the profile there is none here.
-            "renewed" if event.scope.is_empty() => drop(self.watcher.poke.send(Some(profile))),
+            "renewed" if event.scope.is_empty() => {
+                let _over = self.watcher.poke.send(Some(profile));
+            }
             "login_needed" => {
                 let message = event.message.as_deref().unwrap_or("a login is needed");
                 let hint =
@@ -141,6 +152,7 @@ impl Handler for Ear<'_> {
 /// A token as the program has it.
 struct Held {
     profile: ProfileName,
+    source: ProfileName,
     text: Secret,
     due: Option<Instant>,
     has_failed: bool,
@@ -172,7 +184,7 @@ impl Fetcher {
             };
             let now = Instant::now();
             let is_meant = |held: &Held| match &poke {
-                Ok(poked) => poked.as_ref().is_none_or(|profile| *profile == held.profile),
+                Ok(poked) => poked.as_ref().is_none_or(|source| *source == held.source),
                 Err(_) => held.due.is_some_and(|due| due <= now),
             };
             is_listened_to &= poke != Err(RecvTimeoutError::Disconnected);
@@ -186,8 +198,7 @@ impl Fetcher {
 
 impl Held {
     fn ask(&mut self, connect: &Connect, options: &GetOptions, teller: &Teller) {
-        let asked =
-            connect.clone().open().and_then(|mut client| client.get(&self.profile, options));
+        let asked = connect.clone().open().and_then(|mut client| client.get(&self.source, options));
         match asked {
             Ok(token) => {
                 self.has_failed = false;

@@ -63,6 +63,8 @@ impl Tokens {
     }
 }
 
+/// Of a pool the member is named where its token is to be followed: the next one's would be another, and one more use.
 pub(super) fn options(plan: &Plan) -> GetOptions {
-    GetOptions { min_valid: plan.min_valid, ..GetOptions::default() }
+    let name_member = plan.follows_renewals();
+    GetOptions { min_valid: plan.min_valid, name_member, ..GetOptions::default() }
 }
