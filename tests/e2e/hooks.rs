@@ -101,6 +101,27 @@ fn a_hook_that_fails_is_a_line_in_the_log_and_nothing_else() {
 }
 
 #[test]
+fn a_hook_holds_up_nobody_and_does_not_outlive_its_agent() {
+    let (home, provider) = (Home::new().init_bare(), Provider::start());
+    home.add_at("acme", &provider);
+    let told = home.root().join("told");
+    let script = format!("sleep 1000 & echo $! >> '{}'; wait", told.display());
+    let hook = program(home.root(), "hook", &script);
+    configure(&home, &format!("[agent.hooks]\nrenewed = [\"{}\"]", hook.display()));
+    home.get("acme");
+    let sleep = lines(&told, 1).remove(0);
+    home.tokctl(["get", "acme", "--scope", "api write"]).run().ok();
+    home.stop_agent();
+    let process = Path::new("/proc").join(&sleep).join("cmdline");
+    eventually("the child of the hook is gone", || {
+        let line = fs::read_to_string(&process).unwrap_or_default();
+        (!line.contains("sleep")).then_some(())
+    });
+    // The second had to wait for its turn, and has had none.
+    assert_eq!(lines(&told, 1), [sleep]);
+}
+
+#[test]
 fn hooks_that_make_no_sense_are_refused_with_their_line() {
     let home = Home::new().init_bare();
     fs::write(home.config(), "[agent.hooks]\nrenewed = \"echo hello\"\n").unwrap();

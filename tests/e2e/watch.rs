@@ -111,6 +111,17 @@ fn a_watch_ends_with_its_agent_and_says_so() {
 }
 
 #[test]
+fn a_watcher_that_is_killed_is_not_kept() {
+    let home = Home::new().init_bare();
+    let connections = || home.agent_status()["connections"].as_u64().unwrap();
+    let alone = connections();
+    let watching = watching(&home, &["--all"]);
+    assert_eq!(connections(), alone + 1);
+    drop(watching);
+    eventually("its connection is closed", || (connections() == alone).then_some(()));
+}
+
+#[test]
 fn who_watches_and_does_not_read_holds_up_nobody() {
     let home = Home::new().init_bare();
     let mut deaf = Raw::connect(&home.socket());
