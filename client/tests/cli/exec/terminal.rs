@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use crate::exec::{TOKEN, WATCH};
-use crate::person::Person;
+use crate::exec::{GET as PLAIN_GET, RENEWED, TOKEN, WATCH, token};
+use crate::person::{Person, scene};
 use crate::script::Script;
 
 /// Somebody is there to be asked.
@@ -81,6 +81,20 @@ fn a_child_in_the_background_may_not_take_the_terminal() {
                   until grep -q '^State:.T' /proc/$!/status; do :; done; echo waits; fg; echo \"end $?\"";
     shell(&format!("{STAYS}{script}"), |mut person| {
         person.sees("ready").sees("waits").types("word\n").sees("got word").sees("end 0");
+        assert!(person.ends().success());
+    });
+}
+
+#[test]
+fn a_program_that_is_restarted_has_the_terminal_again() {
+    let script = [GET, TOKEN, WATCH, "pause", RENEWED, "switch", PLAIN_GET, &token("eyJ1")];
+    scene(&script.join("\n"), |home, agent| {
+        let program = "printf '%s? ' \"$ACME_TOKEN\"; read x; echo \"it is $x\"";
+        let arguments = ["exec", "acme", "--restart", "--", "sh", "-c", program];
+        let mut person = Person::runs(home, &arguments, &[]);
+        person.sees("eyJ0? ");
+        agent.go_on();
+        person.sees("eyJ1? ").types("ada\n").sees("it is ada");
         assert!(person.ends().success());
     });
 }
