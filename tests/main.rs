@@ -10,6 +10,7 @@ mod e2e {
     mod authlib;
     mod aws_web_identity;
     mod browser;
+    mod ci_job;
     mod ci_templates;
     mod client_auth;
     mod client_secret_jwt;

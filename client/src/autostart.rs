@@ -154,8 +154,12 @@ fn start(connect: &Connect) -> Result<Connection, Error> {
         .filter(|(name, _)| is_kept(name) && !connect.withheld.iter().any(|held| held == name));
     // As we read it, since a relative one would be another directory where the agent runs.
     let home = connect.places.home.as_ref().map(|home| ("TOKCTL_HOME", home));
+    let max_life = connect
+        .max_life
+        .map(|longest| ["--max-life".to_owned(), format!("{}s", longest.as_secs())]);
     let mut child = Command::new(&program)
         .arg(READY_ARGUMENT)
+        .args(max_life.iter().flatten())
         .env_clear()
         .envs(kept)
         .envs(home)
@@ -203,6 +207,10 @@ fn is_kept(name: &OsStr) -> bool {
     ];
     const PREFIXES: &[&str] = &["LC_", "XDG_", "TOKCTL_"];
     let name = name.as_bytes();
+    // It opens the vault; it goes over the socket, and into no environment that others of the user can read for hours.
+    if name.starts_with(b"TOKCTL_IDENTITY") {
+        return false;
+    }
     NAMES.iter().any(|kept| kept.as_bytes() == name)
         || PREFIXES.iter().any(|prefix| name.starts_with(prefix.as_bytes()))
 }
@@ -269,6 +277,9 @@ mod tests {
             ("XDG_RUNTIME_DIR", true),
             ("TOKCTL_HOME", true),
             ("RUNNER_TRACKING_ID", true),
+            ("TOKCTL_EPHEMERAL", true),
+            ("TOKCTL_IDENTITY", false),
+            ("TOKCTL_IDENTITY_FD", false),
             ("HOMEBREW_PREFIX", false),
             ("LD_PRELOAD", false),
             ("HTTPS_PROXY", false),

@@ -23,6 +23,8 @@ pub enum Error {
     /// The environment does not say where things lie.
     #[error(transparent)]
     Places(#[from] EndpointError),
+    #[error("{0} is not text")]
+    NotText(&'static str),
     /// Nobody listens, and no agent may be started.
     #[error("no agent listens at {}", .socket.display())]
     NoAgent { socket: PathBuf, named: bool },
@@ -110,7 +112,7 @@ impl Error {
     pub fn failure(&self) -> WireFailure<'static> {
         let kind = match self {
             Self::Agent(failure) => return (**failure).clone(),
-            Self::Places(_) | Self::TooLarge(_) => Kind::Usage,
+            Self::Places(_) | Self::NotText(_) | Self::TooLarge(_) => Kind::Usage,
             Self::NoAgent { .. }
             | Self::NoProgram
             | Self::Spawn { .. }

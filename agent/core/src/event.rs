@@ -142,6 +142,8 @@ pub enum Vault {
     Bare,
     /// Its identity is under a passphrase.
     Passphrase,
+    /// Its identity is kept elsewhere; whoever opens it brings it along, and nobody is asked for it.
+    Given,
 }
 
 /// What an entry holds, without its secrets; nothing where there is no entry.

@@ -94,7 +94,7 @@ impl Lock {
     pub(crate) fn found(&mut self, vault: Vault) {
         self.state = match vault {
             Vault::Absent => State::Absent,
-            Vault::Bare | Vault::Passphrase => State::Sealed(vault),
+            Vault::Bare | Vault::Passphrase | Vault::Given => State::Sealed(vault),
         };
     }
 
@@ -470,6 +470,7 @@ fn no_vault() -> Failure {
 fn sealed(vault: Vault) -> Failure {
     let hint = match vault {
         Vault::Bare => "run `tokctl unlock`",
+        Vault::Given => "set TOKCTL_IDENTITY, or run `tokctl unlock --identity-file FILE`",
         _ => "run `tokctl unlock`; without a terminal `tokctl unlock --passphrase-file FILE`",
     };
     Failure::new(Kind::VaultSealed, "the vault is sealed").hint(hint)

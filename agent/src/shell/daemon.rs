@@ -25,6 +25,7 @@ use tracing::{error, info, warn};
 use super::driver::{Driver, Facts, Input, SocketsStart};
 use super::hooks;
 use super::http::{Http, Limits, MetadataCache};
+use super::life::Life;
 use super::listen::{self, Desk};
 use super::live::Live;
 use super::obtain::Means;
@@ -36,7 +37,7 @@ use super::socket::{Socket, is_listened_on};
 use super::sockets_file;
 use super::worker::{Jobs, Worker, bug};
 use crate::config::{ConfigFile, Watch};
-use crate::vault::{AcquireError, Presence, VaultDir};
+use crate::vault::{AcquireError, VaultDir};
 use crate::{clock, entropy, harden, log};
 
 /// How long clients that are being answered may take when the agent stops.
@@ -74,8 +75,9 @@ pub fn print(text: &str) -> ExitCode {
     }
 }
 
-/// Runs the agent to its end.
-pub fn run(manner: Manner) -> ExitCode {
+/// Runs the agent to its end; `max_life` is that of an ephemeral one.
+pub fn run(manner: Manner, max_life: Option<Duration>) -> ExitCode {
+    let life = max_life.map(|longest| Life::new(clock::now(), longest));
     // Held back until the agent can act on it: another one that starts nudges us with it, and a
     // signal that comes before its handler kills.
     let _not_held_back = hangups().thread_block();
@@ -84,7 +86,7 @@ pub fn run(manner: Manner) -> ExitCode {
             if manner == Manner::Detached {
                 detach();
             }
-            match prepare(manner, places) {
+            match prepare(manner, places, life) {
                 Ok(agent) => agent.run(manner),
                 Err(Ending::Held(socket)) if manner == Manner::Detached => {
                     say(Word::Held(socket));
@@ -157,9 +159,10 @@ struct Agent {
     live: Live,
     config_problem: Option<Failure>,
     vault: Vault,
+    life: Option<Life>,
 }
 
-fn prepare(manner: Manner, places: Places) -> Result<Agent, Ending> {
+fn prepare(manner: Manner, places: Places, life: Option<Life>) -> Result<Agent, Ending> {
     let dir = hold(&places)?;
     let state = |error: io::Error| {
         Failure::new(Kind::Machine, format!("{}: {error}", places.state.display()))
@@ -174,12 +177,9 @@ fn prepare(manner: Manner, places: Places) -> Result<Agent, Ending> {
     if let Err(error) = config.make_directory() {
         warn!(%error, "there is no directory for config.toml");
     }
-    let vault = match dir.presence().map_err(|error| Failure::from(&error))? {
-        Presence::Absent => Vault::Absent,
-        Presence::Bare => Vault::Bare,
-        Presence::Passphrase => Vault::Passphrase,
-    };
+    let vault = Vault::from(dir.presence().map_err(|error| Failure::from(&error))?);
     let mut worker = Worker::new(dir, config, places.state.clone());
+    worker.is_ephemeral = life.is_some();
     let (live, config_problem) = match worker.read_config() {
         Ok(live) => (live, None),
         Err(failure) => {
@@ -188,7 +188,7 @@ fn prepare(manner: Manner, places: Places) -> Result<Agent, Ending> {
         }
     };
     let home = Home::new(places.home.as_deref());
-    Ok(Agent { places, home, worker, live, config_problem, vault })
+    Ok(Agent { places, home, worker, live, config_problem, vault, life })
 }
 
 impl Agent {
@@ -203,7 +203,7 @@ impl Agent {
     }
 
     async fn serve(self, manner: Manner) -> Result<(), Failure> {
-        let Self { places, home, worker, live, config_problem, vault } = self;
+        let Self { places, home, worker, live, config_problem, vault, life } = self;
         let machine = |error: io::Error| Failure::new(Kind::Machine, error.to_string());
         let open_files = harden::raise_open_files();
         let (sender, receiver) = mpsc::unbounded_channel();
@@ -221,6 +221,7 @@ impl Agent {
             unwatched,
             has_session_bus: hooks::has_session_bus(),
             desk: Arc::clone(&desk),
+            life,
         };
         let (jobs, thread) = Jobs::start(worker).map_err(machine)?;
         let means = Means {
@@ -265,6 +266,10 @@ impl Agent {
         // writing.
         let _writing = tokio::task::spawn_blocking(move || thread.join()).await;
         let (ran, is_purged) = ended.map_err(|_| bug())?;
+        if life.is_some() {
+            // The driver and the thread that had them are gone, and wiped what they had.
+            info!("forgot the keys, tokens and secrets of this ephemeral agent");
+        }
         if is_purged {
             purge::sweep(&places);
         }

@@ -19,6 +19,7 @@ use super::change::{Change, Changed};
 use super::command::{Command, NewSocket, ProofFor};
 use super::hooks::Hooks;
 use super::import::Wanted;
+use super::life::Life;
 use super::listen::Desk;
 use super::live::Live;
 use super::login::{LoginId, Logins, News, Wish};
@@ -171,6 +172,8 @@ pub struct Facts {
     /// The desktop of the person whose agent this is can be told something.
     pub has_session_bus: bool,
     pub desk: Arc<Desk>,
+    /// The agent belongs to a job, and ends then at the latest.
+    pub life: Option<Life>,
 }
 
 /// What came of one turn of the loop.
@@ -290,7 +293,8 @@ impl Driver {
     /// Takes one input, or what is due.
     async fn turn(&mut self, nap: &mut Nap, now: &mut Now) -> io::Result<Turn> {
         let due = self.core.poll_timeout().into_iter().chain(self.config_due).chain(self.leave_by);
-        let due = due.chain(self.tombstones_due()).chain(self.sockets.due(*now)).min();
+        let due = due.chain(self.tombstones_due()).chain(self.sockets.due(*now));
+        let due = due.chain(self.life_ends()).min();
         // As of the last event: a nap that ends a little early costs nothing, another look at the clock does.
         nap.end_by(now.boot, due)?;
         let input = tokio::select! {
@@ -319,10 +323,19 @@ impl Driver {
             self.config_due = None;
             self.performer.reread(self.live.fingerprint.clone(), Then::Nothing);
         }
+        if self.life_ends().is_some_and(|end| end <= now.boot) {
+            info!("the longest life of this ephemeral agent is over");
+            self.performer.stopping = true;
+        }
         self.work_off(now);
         self.end_sockets(now);
         self.check_sockets();
         self.handle(now, Event::Tick);
+    }
+
+    /// When the agent ends by itself, unless it is ending already.
+    fn life_ends(&self) -> Option<BootMs> {
+        self.facts.life.map(|life| life.ends_at).filter(|_| !self.performer.stopping)
     }
 
     /// When the next tombstone is tried: only while the vault is open, and not while the agent goes down.

@@ -23,6 +23,14 @@ impl From<&VaultError> for Failure {
                 Self::new(Kind::VaultSealed, message).hint("run `tokctl unlock`")
             }
             VaultError::WrongPassphrase => Self::new(Kind::WrongPassphrase, message),
+            VaultError::IdentityRequired => Self::new(Kind::VaultSealed, message)
+                .hint("set TOKCTL_IDENTITY, or run `tokctl unlock --identity-file FILE`"),
+            VaultError::WrongIdentity { .. } | VaultError::NoIdentity => {
+                Self::new(Kind::WrongPassphrase, message).hint(
+                    "TOKCTL_IDENTITY or `--identity-file` must give the identity that the vault was made for: \
+                     `age-keygen -y FILE` prints whom a file is for",
+                )
+            }
             VaultError::Taken { .. } => Self::new(Kind::ProfileExists, message)
                 .hint("`tokctl list` shows it; `tokctl remove` removes it"),
             VaultError::NoEntry { name } => Self::new(Kind::SecretRequired, message)

@@ -12,6 +12,7 @@ pub mod http;
 pub mod import;
 mod inbound;
 mod inspect;
+mod life;
 pub mod listen;
 pub mod live;
 pub mod login;

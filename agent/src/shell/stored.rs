@@ -6,6 +6,7 @@ use tokctl_core::{Contents, RefreshToken, Token};
 use tokctl_proto::{Failure, Kind, Secret, TokenKey, WallMs};
 use tracing::{info, warn};
 
+use super::life;
 use super::login::finish::{self, Recovered};
 use super::obtain::Answer;
 use super::pin;
@@ -32,6 +33,10 @@ pub(super) fn load(
     revision: u64,
 ) -> Result<Loaded, Failure> {
     let (vault, keys) = worker.open()?;
+    if worker.is_ephemeral {
+        // Here, where a refresh token would come to be known: none is presented that was not read.
+        life::check(&profile)?;
+    }
     let entry = vault.read(keys, &profile.name).map_err(|error| Failure::from(&error))?;
     let Some(mut entry) = entry else { return Ok(Loaded::default()) };
     finish_login(worker, &profile, &mut entry);

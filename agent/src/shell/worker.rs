@@ -34,6 +34,8 @@ pub struct Worker {
     /// Profiles with a login whose answer is in the entry and is being read: it is not to be taken for
     /// one that a crash left behind.
     pub logins: BTreeSet<ProfileName>,
+    /// The agent belongs to a job, and what it keeps may end with it.
+    pub is_ephemeral: bool,
 }
 
 impl Worker {
@@ -46,6 +48,7 @@ impl Worker {
             known: BTreeSet::new(),
             reads: 0,
             logins: BTreeSet::new(),
+            is_ephemeral: false,
         }
     }
 

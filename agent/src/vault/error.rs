@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
-use tokctl_proto::ProfileName;
+use tokctl_proto::{ProfileName, escape};
 
 /// The vault did not do what it was asked; what was there before is still there.
 #[derive(Debug, Error)]
@@ -20,6 +20,13 @@ pub enum VaultError {
     PassphraseRequired,
     #[error("the passphrase does not open this vault")]
     WrongPassphrase,
+    /// Nothing of its identity lies in it.
+    #[error("the vault opens with an identity, which is kept elsewhere")]
+    IdentityRequired,
+    #[error("the identity does not open this vault, which is for {}", escape::shown(recipient))]
+    WrongIdentity { recipient: String },
+    #[error("what was given as an age identity is none: part of it is missing or mistyped")]
+    NoIdentity,
     /// Opening it would take hours or the machine's memory, so it was not tried.
     #[error(
         "{} asks for scrypt work factor {required}, above the {} that is accepted",

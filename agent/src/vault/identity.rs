@@ -1,7 +1,7 @@
 //! The identity that everything in the vault is written to: made, unlocked, and wrapped anew.
 //!
-//! It lies in `identity.txt` (bare) or in `identity.age` (under a passphrase). Changing from one to
-//! the other writes the new file before it removes the old, so at every moment there is one that
+//! It lies in `identity.txt` (bare) or in `identity.age` (under a passphrase), or is brought along by
+//! whoever opens the vault, which has `identity.recipient` then. Changing from one to another writes the new file before it removes the old, so at every moment there is one that
 //! opens. Where a crash has left both, the bare one counts: it opens without asking, and
 //! [`Presence::Bare`] says honestly that the vault is as open as its most open file. Changing again
 //! completes it. What was unlinked may still be on the disk's blocks: a passphrase set later does
@@ -9,13 +9,14 @@
 
 use std::path::{Path, PathBuf};
 
+use tokctl_core::Vault;
 use tokctl_proto::{Secret, WallMs, escape};
 
 use super::dir::VaultDir;
 use super::error::VaultError;
 use super::file;
 use super::keys::Keys;
-use super::unlock::{Closed, IDENTITY_BYTES_MAX, bare, passphrase};
+use super::unlock::{Closed, IDENTITY_BYTES_MAX, bare, given, passphrase};
 
 pub(super) const RECIPIENT_FILE: &str = "recipient.txt";
 
@@ -25,6 +26,19 @@ pub enum Presence {
     Absent,
     Passphrase,
     Bare,
+    /// An identity that is kept elsewhere.
+    Given,
+}
+
+impl From<Presence> for Vault {
+    fn from(presence: Presence) -> Self {
+        match presence {
+            Presence::Absent => Self::Absent,
+            Presence::Passphrase => Self::Passphrase,
+            Presence::Bare => Self::Bare,
+            Presence::Given => Self::Given,
+        }
+    }
 }
 
 /// What `recipient.txt` says. Nothing but people reads it, and who encrypts to a wrong one encrypts
@@ -43,28 +57,47 @@ impl VaultDir {
             Ok(Presence::Bare)
         } else if exists(&self.passphrase_path())? {
             Ok(Presence::Passphrase)
+        } else if exists(&self.given_path())? {
+            Ok(Presence::Given)
         } else {
             Ok(Presence::Absent)
         }
     }
 
-    /// Makes a vault with a new identity. One that is there is never written over, whoever put it
-    /// there and when.
+    /// Makes a vault with a new identity, or with the one that `secret` is, of which nothing is written
+    /// then. One that is there is never written over, whoever put it there and when.
     pub fn init(&mut self, now: WallMs, secret: Option<&Secret>) -> Result<Keys, VaultError> {
-        for path in [self.bare_path(), self.passphrase_path()] {
+        for path in [self.bare_path(), self.passphrase_path(), self.given_path()] {
             if exists(&path)? {
                 return Err(VaultError::Exists { path });
             }
         }
-        let keys = Keys::generate(now);
+        let given = secret.filter(|secret| given::is_identity(secret)).cloned();
+        let keys = match given.clone() {
+            Some(given) => Keys::parse(given).ok_or(VaultError::NoIdentity)?,
+            None => Keys::generate(now),
+        };
         // The identity comes last: where it is, the vault is complete.
         self.write_recipient(&keys)?;
-        self.put_identity(&keys, secret, file::create)?;
+        match given {
+            Some(_) => file::create(&self.given_path(), &given::wrap(&keys))?,
+            None => self.put_identity(&keys, secret, file::create)?,
+        }
         Ok(keys)
     }
 
-    /// Opens the vault. A passphrase that a bare identity does not need is not looked at.
+    /// Opens the vault, by its passphrase or by the identity itself. Neither is looked at where a bare
+    /// identity does not need it.
     pub fn unlock(&self, secret: Option<&Secret>) -> Result<Keys, VaultError> {
+        if let Some(given) = secret.filter(|secret| given::is_identity(secret)) {
+            match self.presence()? {
+                Presence::Given => return self.unlock_given(&self.given_path(), given),
+                Presence::Passphrase => {
+                    return self.unlock_given(&self.path().join(RECIPIENT_FILE), given);
+                }
+                Presence::Absent | Presence::Bare => {}
+            }
+        }
         let (path, text) = match (self.presence()?, secret) {
             (Presence::Absent, _) => {
                 return Err(VaultError::NoVault { dir: self.path().to_owned() });
@@ -74,6 +107,7 @@ impl VaultDir {
                 let text = bare::unwrap(file::read_present(&path, IDENTITY_BYTES_MAX)?);
                 (path, text)
             }
+            (Presence::Given, _) => return Err(VaultError::IdentityRequired),
             (Presence::Passphrase, None) => return Err(VaultError::PassphraseRequired),
             (Presence::Passphrase, Some(secret)) => {
                 let path = self.passphrase_path();
@@ -84,12 +118,14 @@ impl VaultDir {
         };
         match text {
             Ok(text) => Keys::parse(text).ok_or(VaultError::Damaged { path }),
-            Err(Closed::WrongPassphrase) => Err(VaultError::WrongPassphrase),
-            Err(Closed::TooMuchWork { required }) => {
-                Err(VaultError::TooMuchWork { path, required })
-            }
-            Err(Closed::Damaged) => Err(VaultError::Damaged { path }),
+            Err(closed) => Err(stays_closed(closed, path)),
         }
+    }
+
+    /// A recipient that is missing says nothing of any identity.
+    fn unlock_given(&self, recipient: &Path, given: &Secret) -> Result<Keys, VaultError> {
+        let found = file::read(recipient, IDENTITY_BYTES_MAX)?.unwrap_or_default();
+        given::unwrap(&found, given).map_err(|closed| stays_closed(closed, recipient.to_owned()))
     }
 
     /// Changes, sets or (with `None`) takes away the passphrase. Entries stay as they are. Whoever
@@ -98,7 +134,8 @@ impl VaultDir {
         self.write_recipient(keys)?;
         self.put_identity(keys, new, file::replace)?;
         let old = if new.is_some() { self.bare_path() } else { self.passphrase_path() };
-        file::remove(&old).map(|_| ())
+        file::remove(&old)?;
+        file::remove(&self.given_path()).map(|_| ())
     }
 
     /// Compares `recipient.txt` with the identity.
@@ -139,6 +176,20 @@ impl VaultDir {
 
     fn passphrase_path(&self) -> PathBuf {
         self.path().join(passphrase::FILE)
+    }
+
+    fn given_path(&self) -> PathBuf {
+        self.path().join(given::FILE)
+    }
+}
+
+fn stays_closed(closed: Closed, path: PathBuf) -> VaultError {
+    match closed {
+        Closed::WrongPassphrase => VaultError::WrongPassphrase,
+        Closed::TooMuchWork { required } => VaultError::TooMuchWork { path, required },
+        Closed::Damaged => VaultError::Damaged { path },
+        Closed::WrongIdentity { recipient } => VaultError::WrongIdentity { recipient },
+        Closed::NoIdentity => VaultError::NoIdentity,
     }
 }
 
@@ -192,7 +243,7 @@ mod tests {
 
     #[test]
     fn an_identity_is_never_written_over() {
-        for file in ["identity.txt", "identity.age"] {
+        for file in ["identity.txt", "identity.age", "identity.recipient"] {
             let (_home, mut vault) = vault();
             let path = vault.path().join(file);
             fs::write(&path, "somebody's").unwrap();
@@ -283,5 +334,55 @@ mod tests {
         }
         fs::remove_file(&path).unwrap();
         assert_eq!(vault.recipient_file(&keys).unwrap(), RecipientFile::Missing);
+    }
+
+    const IDENTITY: &str =
+        "AGE-SECRET-KEY-1PMXNXCRTEWHCFRHVD3U6QLY92AMCTHUEXARJ2MPPS7N4R7H2VD2SPXLQ7Y";
+
+    #[test]
+    fn nothing_of_an_identity_that_was_given_lies_in_its_vault_and_no_other_opens_it() {
+        let (_home, mut vault) = vault();
+        let keys = vault.init(NOW, Some(&secret(IDENTITY))).unwrap();
+        assert_eq!(vault.presence().unwrap(), Presence::Given);
+        for found in vault.path().read_dir().unwrap() {
+            let path = found.unwrap().path();
+            if path.is_file() {
+                let text = String::from_utf8(fs::read(&path).unwrap()).unwrap();
+                assert!(!text.contains("SECRET"), "{}", path.display());
+            }
+        }
+        let opened = vault.unlock(Some(&secret(&format!("# mine\n{IDENTITY}\n")))).unwrap();
+        assert_eq!(opened.recipient(), keys.recipient());
+        let other = Keys::generate(NOW).text().clone();
+        assert!(matches!(vault.unlock(Some(&other)), Err(VaultError::WrongIdentity { .. })));
+        let cut = secret(&IDENTITY[..30]);
+        assert!(matches!(vault.unlock(Some(&cut)), Err(VaultError::NoIdentity)));
+        for given in [None, Some(secret("hunter2"))] {
+            let refused = vault.unlock(given.as_ref()).unwrap_err();
+            assert!(matches!(refused, VaultError::IdentityRequired), "{refused:?}");
+        }
+    }
+
+    #[test]
+    fn a_vault_under_a_passphrase_opens_with_its_identity_too() {
+        let (_home, mut vault) = vault();
+        let keys = vault.init(NOW, Some(&secret(IDENTITY))).unwrap();
+        vault.rewrap(&keys, Some(&secret("hunter2"))).unwrap();
+        assert_eq!(vault.presence().unwrap(), Presence::Passphrase);
+        assert!(!vault.given_path().exists());
+        for given in ["hunter2", IDENTITY] {
+            let opened = vault.unlock(Some(&secret(given))).unwrap();
+            assert_eq!(opened.recipient(), keys.recipient());
+        }
+        let other = Keys::generate(NOW).text().clone();
+        assert!(matches!(vault.unlock(Some(&other)), Err(VaultError::WrongIdentity { .. })));
+    }
+
+    #[test]
+    fn what_only_begins_as_an_identity_makes_no_vault() {
+        let (_home, mut vault) = vault();
+        let refused = vault.init(NOW, Some(&secret("AGE-SECRET-KEY-1CUT"))).unwrap_err();
+        assert!(matches!(refused, VaultError::NoIdentity), "{refused:?}");
+        assert_eq!(vault.presence().unwrap(), Presence::Absent);
     }
 }

@@ -42,3 +42,4 @@ pub use rotation::NoRefreshToken;
 pub use set_aside::SetAside;
 pub use tombstone::{Buried, GIVEN_UP_AFTER, Tombstone};
 pub use tombstones::TOMBSTONES_MAX;
+pub use unlock::given::is_identity;

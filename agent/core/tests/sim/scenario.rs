@@ -189,7 +189,9 @@ fn come_to_rest(world: &mut World) {
         let request = world.new_request();
         let passphrase = match world.vault.kind {
             Vault::Bare => None,
-            Vault::Passphrase | Vault::Absent => Some(Secret::new(PASSPHRASE.to_owned())),
+            Vault::Passphrase | Vault::Given | Vault::Absent => {
+                Some(Secret::new(PASSPHRASE.to_owned()))
+            }
         };
         world.step(Event::Unlock { request, passphrase, interactive: false });
     }

@@ -99,6 +99,16 @@ fn a_bare_vault_opens_at_start_and_the_first_get_waits_for_it() {
 }
 
 #[test]
+fn nobody_is_asked_for_an_identity_and_who_brings_it_serves_all() {
+    let mut story = Teller::new(&[("acme", PER_KEY)]);
+    assert_eq!(story.starts(Vault::Given, Some(Schedule::default())), none());
+    assert_eq!(story.get(interactive(1)), ["1: vault_sealed exit 4"]);
+    assert_eq!(story.unlocks(2), ["unlock"]);
+    assert_eq!(story.get(get(3, "acme")), none());
+    assert_eq!(story.unlocked(true), ["2: said", "load acme"]);
+}
+
+#[test]
 fn a_bare_vault_that_does_not_open_says_why() {
     let mut story = Teller::new(&[("acme", PER_KEY)]);
     story.starts(Vault::Bare, Some(Schedule::default()));

@@ -12,6 +12,7 @@ use super::{Changed, NewProfile, certificate, changed_meanwhile, issuer, key, on
 use crate::config::{self, ClientAuth, Grant, Profile};
 use crate::oauth::certificate::TLS_CERTIFICATE;
 use crate::oauth::client_auth::{PRIVATE_KEY, proof_name, set_secret};
+use crate::shell::life;
 use crate::shell::obtain::Means;
 use crate::shell::pin::{During, Pin};
 use crate::shell::worker::{Refused, Worker};
@@ -110,6 +111,9 @@ pub(super) fn checked(worker: &Worker, new: &NewProfile) -> Result<(Profile, Str
     let profile = config.profiles.get(name).cloned();
     let profile =
         profile.ok_or_else(|| Failure::new(Kind::Internal, "the profile is not there").of(name))?;
+    if worker.is_ephemeral {
+        life::check(&profile)?;
+    }
     secrets::check(&profile.grant, &new.secrets).map_err(|failure| failure.of(name))?;
     Ok((profile, text))
 }

@@ -3,13 +3,14 @@
 //! The identity is written last of the vault's own files, so a crash leaves either no vault or a
 //! whole one.
 
-use tokctl_core::{Vault, VaultChange};
+use tokctl_core::VaultChange;
 use tokctl_proto::{Failure, Kind, Secret};
 
 use super::{Assignment, Changed};
 use crate::clock;
 use crate::config;
 use crate::shell::worker::{Refused, Worker};
+use crate::vault::{Keys, Presence, is_identity};
 
 pub(super) fn init(
     worker: &mut Worker,
@@ -22,9 +23,18 @@ pub(super) fn init(
             .hint("`--no-passphrase` makes a vault without one")
             .into());
     }
+    let is_given = passphrase.as_ref().is_some_and(is_identity);
+    // Before the old vault is moved out of the way.
+    if is_given && passphrase.clone().and_then(Keys::parse).is_none() {
+        let message =
+            "what was given as an age identity is none: part of it is missing or mistyped";
+        return Err(Failure::new(Kind::Usage, message)
+            .hint("`age-keygen` makes one; it is the line that begins with AGE-SECRET-KEY-1")
+            .into());
+    }
     let mut text = String::new();
     let present = worker.vault.presence().map_err(|error| Failure::from(&error))?;
-    if replace && present != crate::vault::Presence::Absent {
+    if replace && present != Presence::Absent {
         let aside = worker.vault.set_aside().map_err(|error| Failure::from(&error))?;
         worker.keys = None;
         text = format!("the old vault is in {}", aside.moved_to.display());
@@ -39,14 +49,18 @@ pub(super) fn init(
         .vault
         .init(clock::now().wall, passphrase.as_ref())
         .map_err(|error| with_what_was_done(Failure::from(&error), &text))?;
-    worker.keys = Some(keys);
     text.push_str(&format!("made the vault {}", worker.vault.path().display()));
+    if is_given {
+        text.push_str(&format!(
+            "; it opens with the identity of {} alone, which is not in it",
+            keys.recipient()
+        ));
+    }
+    worker.keys = Some(keys);
+    let made = worker.vault.presence().map_err(|error| Failure::from(&error))?;
 
     let mut changed = Changed::said(text);
-    changed.vault = Some(VaultChange::Made(match passphrase {
-        Some(_) => Vault::Passphrase,
-        None => Vault::Bare,
-    }));
+    changed.vault = Some(VaultChange::Made(made.into()));
     if !network.is_empty() {
         match worker.edit_config(None, |text| config::set_agent(text, network)) {
             Ok(live) => changed.live = Some(live),

@@ -7,7 +7,7 @@ use tokctl_proto::{Failure, Kind, Secret};
 
 use super::Changed;
 use crate::shell::worker::{Refused, Worker};
-use crate::vault::VaultError;
+use crate::vault::{VaultError, is_identity};
 
 pub(super) fn passwd(
     worker: &mut Worker,
@@ -19,9 +19,16 @@ pub(super) fn passwd(
             .hint("`--no-passphrase` takes the passphrase away")
             .into());
     }
+    if new_passphrase.as_ref().is_some_and(is_identity) {
+        return Err(Failure::new(Kind::Usage, "the new passphrase is an age identity")
+            .hint(
+                "a vault that opens with an identity is made by `tokctl init --identity-file FILE`",
+            )
+            .into());
+    }
     let keys = worker.vault.unlock(passphrase.as_ref()).map_err(|error| match error {
         // Even while the vault is open: who finds an unlocked terminal must not take the vault over.
-        VaultError::PassphraseRequired => {
+        VaultError::PassphraseRequired | VaultError::IdentityRequired => {
             Failure::new(Kind::WrongPassphrase, "the present passphrase is needed to change it")
                 .hint("give it beside the new one, as `--passphrase-file FILE`")
         }

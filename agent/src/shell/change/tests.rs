@@ -528,6 +528,21 @@ async fn a_vault_is_made_once_and_replaced_when_that_is_said() {
 }
 
 #[tokio::test]
+async fn a_vault_is_made_for_an_identity_that_is_given_and_another_is_never_moved_aside_for_none() {
+    const IDENTITY: &str =
+        "AGE-SECRET-KEY-1PMXNXCRTEWHCFRHVD3U6QLY92AMCTHUEXARJ2MPPS7N4R7H2VD2SPXLQ7Y";
+    let bench = empty();
+    let changed = bench.init(Some(IDENTITY), false).await;
+    assert_eq!(changed.vault, Some(VaultChange::Made(Vault::Given)));
+    let said = changed.result.unwrap();
+    assert!(said.contains("age12w890gg") && !said.contains("SECRET"), "{said}");
+    let cut = bench.init(Some(&IDENTITY[..40]), true).await;
+    assert_eq!(cut.result.unwrap_err().kind, Kind::Usage);
+    assert!(!bench.home.path().join("vault.replaced-1").exists());
+    bench.add("acme", &[("client_secret", "one")]).await.result.unwrap();
+}
+
+#[tokio::test]
 async fn a_panic_is_answered_and_the_next_change_is_made() {
     let bench = bench().await;
     let changed = on_vault(&bench.means, |_| panic!("a bug")).await;

@@ -10,6 +10,7 @@ use tracing::info;
 use super::{Driver, Task};
 use crate::config::{Grant, Profile};
 use crate::shell::change::Change;
+use crate::shell::life;
 use crate::shell::live::revision;
 use crate::shell::login::{self, Begin, LoginId, News, Stage, Teller, Watcher, Wish};
 use crate::shell::serve::stopping;
@@ -26,9 +27,11 @@ impl Driver {
         profile: &ProfileName,
         wish: Wish,
     ) {
+        let is_ephemeral = self.facts.life.is_some();
         let Some(pending) = self.performer.requests.get_mut(&request) else { return };
         let refusal = match self.live.config.profiles.get(profile) {
-            Some(profile) => nothing_to_log_in_to(profile),
+            Some(profile) => nothing_to_log_in_to(profile)
+                .or_else(|| life::check(profile).err().filter(|_| is_ephemeral)),
             None => {
                 let known = self.live.config.profiles.keys().map(ProfileName::as_str);
                 Some(no_such_profile(profile, known))

@@ -97,7 +97,13 @@ impl Driver {
                 .config_problem
                 .as_ref()
                 .map(|problem| problem.message.as_str().into()),
-            warnings: self.warnings(now),
+            warnings: self
+                .facts
+                .life
+                .map(|life| life.told(now))
+                .into_iter()
+                .chain(self.warnings(now))
+                .collect(),
         }));
     }
 }

@@ -20,7 +20,7 @@ use crate::shell::reply::{Encoding, Outgoing};
 use crate::shell::schedule_file;
 use crate::shell::sockets_file;
 use crate::shell::worker::{Jobs, Worker};
-use crate::vault::{Presence, VaultDir};
+use crate::vault::VaultDir;
 
 /// Waiting for the vault thread goes on for so long before it is a failure.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -49,11 +49,7 @@ fn over(home: TempDir) -> Running {
     let holder = Holder { pid: 1, socket: "/s".into() };
     let vault = VaultDir::acquire(&home.path().join("vault"), &holder).unwrap();
     let config = ConfigFile::new(home.path().join("config.toml"));
-    let found = match vault.presence().unwrap() {
-        Presence::Absent => Vault::Absent,
-        Presence::Bare => Vault::Bare,
-        Presence::Passphrase => Vault::Passphrase,
-    };
+    let found = Vault::from(vault.presence().unwrap());
     let mut worker = Worker::new(vault, config, home.path().to_owned());
     let live = worker.read_config().unwrap();
     let (jobs, thread) = Jobs::start(worker).unwrap();
@@ -69,6 +65,7 @@ fn over(home: TempDir) -> Running {
         unwatched: None,
         has_session_bus: false,
         desk: Arc::default(),
+        life: None,
     };
     let schedule = schedule_file::read(home.path());
     let start = Start { vault: found, profiles: live.profiles(), schedule };

@@ -4,6 +4,7 @@
 //! be alone in an age file, so methods never share one.
 
 pub(super) mod bare;
+pub(super) mod given;
 pub(super) mod passphrase;
 
 use tokctl_proto::Secret;
@@ -15,8 +16,16 @@ pub(super) const IDENTITY_BYTES_MAX: usize = 64 * 1024;
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Closed {
     WrongPassphrase,
-    TooMuchWork { required: u8 },
+    TooMuchWork {
+        required: u8,
+    },
     Damaged,
+    /// It is for whoever has the identity of this recipient.
+    WrongIdentity {
+        recipient: String,
+    },
+    /// It begins as an identity does, and is none.
+    NoIdentity,
 }
 
 /// Takes over what came out of a file.

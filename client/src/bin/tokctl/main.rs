@@ -9,6 +9,7 @@ mod args;
 mod cmd;
 mod exit;
 mod expires;
+mod identity;
 mod json;
 mod local_time;
 mod output;
@@ -22,6 +23,7 @@ mod table;
 mod terminal;
 mod usage;
 mod variable;
+mod workspace;
 
 use std::process::ExitCode;
 

@@ -48,6 +48,7 @@ kinds! {
     ClientSecret = "secret", "the secret";
     Key = "key", "the API key or the private key";
     Passphrase = "passphrase", "the passphrase";
+    Identity = "identity", "the age identity of the vault";
     AccessToken = "token", "the token";
     RefreshToken = "refresh-token", "the refresh token";
     NewPassphrase = "new-passphrase", "the new passphrase";

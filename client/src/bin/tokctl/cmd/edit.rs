@@ -16,6 +16,7 @@ use tokctl_client::proto::{Failure, Kind};
 use tokctl_client::{Client, Error, Request};
 
 use crate::exit::Stop;
+use crate::identity;
 use crate::session::Session;
 use crate::terminal::Signals;
 
@@ -125,7 +126,9 @@ fn edit(editor: &OsStr, copy: &Path) -> Result<(), Stop> {
     script.push(" \"$@\"");
     // Ctrl-C belongs to the editor while it runs.
     let signals = Signals::hold()?;
-    let status = Command::new("sh").arg("-c").arg(script).arg(editor).arg(copy).status();
+    let mut command = Command::new("sh");
+    identity::withhold(&mut command);
+    let status = command.arg("-c").arg(script).arg(editor).arg(copy).status();
     while signals.next()?.is_some() {}
     drop(signals);
     match status {

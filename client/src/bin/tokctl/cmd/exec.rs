@@ -29,6 +29,7 @@ use tokctl_client::{PrivateSocket, ProfileName, Secret};
 
 use crate::cmd::export::mask;
 use crate::exit::Stop;
+use crate::identity;
 use crate::session::Session;
 use crate::variable::{Assignment, Variable, check_names};
 use place::{FileOption, Place, TemplateOption};
@@ -203,11 +204,7 @@ fn command(program: &[OsString], variables: &[Variable], session: &Session) -> C
     let mut command = Command::new(&program[0]);
     command.args(&program[1..]);
     // It opens the vault, which the program gets a few tokens of; so does what a secret was read from.
-    for (name, _) in std::env::vars_os() {
-        if name.as_encoded_bytes().starts_with(b"TOKCTL_IDENTITY") {
-            command.env_remove(name);
-        }
-    }
+    identity::withhold(&mut command);
     for name in session.withheld.borrow().iter() {
         command.env_remove(name);
     }

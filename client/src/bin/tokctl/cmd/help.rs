@@ -19,6 +19,8 @@ const ENVIRONMENT: &str = "\
 TOKCTL_HOME       one directory for configuration, vault, state and socket: tests, CI jobs, second identities
 TOKCTL_SOCK       the socket of somebody else's agent, or one of `tokctl socket`; no agent is started there
 TOKCTL_SOCK_UID   the user id that agent must have, when it is not yours; any: whichever it has
+TOKCTL_IDENTITY   the age identity that opens the vault, in a CI job; no agent and no program has it in its environment
+TOKCTL_EPHEMERAL  1: an agent that is started belongs to this job, as `tokctl agent start --ephemeral`
 TOKCTL_NO_PROMPT  ask nothing, as --no-prompt; so does CI
 TOKCTL_LOG        what the agent logs: error, warn, info, debug, trace
 GITHUB_ACTIONS    where it is true, `get`, `export` and `exec` send masks on stderr, unless --no-mask is given
@@ -30,9 +32,9 @@ XDG_DATA_HOME     the vault (else ~/.local/share)
 XDG_STATE_HOME    logs and state (else ~/.local/state)
 XDG_RUNTIME_DIR   the socket (else /run/user/UID)
 
-An agent that is started keeps HOME PATH LANG LC_* TZ XDG_* TOKCTL_* DBUS_SESSION_BUS_ADDRESS DISPLAY
-WAYLAND_DISPLAY XAUTHORITY RUNNER_TRACKING_ID and nothing else. `tokctl init` takes HTTPS_PROXY, NO_PROXY
-and SSL_CERT_FILE over into the configuration.
+An agent that is started keeps HOME PATH LANG LC_* TZ XDG_* TOKCTL_* (but TOKCTL_IDENTITY)
+DBUS_SESSION_BUS_ADDRESS DISPLAY WAYLAND_DISPLAY XAUTHORITY RUNNER_TRACKING_ID and nothing else. `tokctl
+init` takes HTTPS_PROXY, NO_PROXY and SSL_CERT_FILE over into the configuration.
 ";
 
 const EXIT_CODES: &str = "  0  done
@@ -65,7 +67,7 @@ shells remember them. A secret that X names is given by one of
   --X-fd N          an open descriptor, as in 3< <(pass show acme)
   --X-env NAME      a variable; it is not handed to an agent that is started
 
-where X is secret, refresh-token, key, token, passphrase or new-passphrase. One line end is taken off. On a
+where X is secret, refresh-token, key, token, passphrase, identity or new-passphrase. One line end is taken off. On a
 terminal a secret that is missing is asked for, without echo. A client's certificate and its key come by
 --certificate-file and --certificate-key-file; with --generate-key the agent makes a private key itself.
 Client secrets, keys and refresh tokens never come out again; tokens do, by `tokctl get`.

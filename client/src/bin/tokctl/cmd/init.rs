@@ -11,8 +11,10 @@ use tokctl_client::proto::secret::SecretStr;
 use tokctl_client::proto::{Failure, Kind};
 use tokctl_client::{Client, Request, Secret};
 
+use crate::cmd::agent::EphemeralArgs;
+use crate::cmd::unlock::key_of;
 use crate::exit::Stop;
-use crate::secret_input::{Passphrase, SecretInput};
+use crate::secret_input::{Identity, Passphrase, SecretInput};
 use crate::session::Session;
 use crate::settings::absolute;
 
@@ -25,28 +27,39 @@ On a terminal the passphrase is asked for, twice. In a script give it, or do wit
 
   tokctl init --passphrase-file pass
   printf %s \"$PASSPHRASE\" | tokctl init --passphrase-stdin
-  tokctl init --no-passphrase")]
+  tokctl init --no-passphrase
+
+A CI job brings the vault's key along, an age identity, and it lies nowhere then:
+
+  TOKCTL_IDENTITY=AGE-SECRET-KEY-1... tokctl init --ephemeral
+  tokctl init --ephemeral --identity-file key.txt")]
 pub(crate) struct InitArgs {
     #[command(flatten)]
     passphrase: SecretInput<Passphrase>,
+    #[command(flatten)]
+    identity: SecretInput<Identity>,
     /// Store the vault's key unencrypted: the files' mode is all that protects it
-    #[arg(long, conflicts_with = "passphrase")]
+    #[arg(long, conflicts_with_all = ["passphrase", "identity"])]
     no_passphrase: bool,
     /// Move an existing vault aside and make a new one
     #[arg(long)]
     replace: bool,
+    #[command(flatten)]
+    ephemeral: EphemeralArgs,
 }
 
 pub(crate) fn run(args: &InitArgs, session: &Session) -> Result<(), Stop> {
-    let given = args.passphrase.read(session)?;
+    let given = key_of(&args.passphrase, &args.identity, session)?;
+    let connect = args.ephemeral.connect(session)?;
+    let given = given.or_else(|| connect.identity().filter(|_| !args.no_passphrase).cloned());
     let must_ask = given.is_none() && !args.no_passphrase;
     if must_ask && !session.can_ask() {
         return Err(session.nobody_to_ask(
             "no passphrase was given, and there is no terminal to ask on",
-            "use `--passphrase-file FILE`, `--passphrase-stdin`, or `--no-passphrase`",
+            "use `--passphrase-file FILE`, `--passphrase-stdin`, or `--no-passphrase`; in a CI job set TOKCTL_IDENTITY",
         ));
     }
-    let mut client = session.client()?;
+    let mut client = connect.open()?;
     let passphrase = match must_ask {
         true if !args.replace && !is_missing(&mut client)? => {
             return Err(Failure::new(Kind::VaultExists, "there is a vault already")

@@ -5,8 +5,9 @@ use tokctl_client::proto::request::Passwd;
 use tokctl_client::proto::secret::SecretStr;
 
 use crate::cmd::init::new_passphrase;
+use crate::cmd::unlock::key_of;
 use crate::exit::Stop;
-use crate::secret_input::{NewPassphrase, Passphrase, SecretInput};
+use crate::secret_input::{Identity, NewPassphrase, Passphrase, SecretInput};
 use crate::session::Session;
 
 #[derive(clap::Args, Debug)]
@@ -18,6 +19,8 @@ pub(crate) struct PasswdArgs {
     #[command(flatten)]
     passphrase: SecretInput<Passphrase>,
     #[command(flatten)]
+    identity: SecretInput<Identity>,
+    #[command(flatten)]
     new_passphrase: SecretInput<NewPassphrase>,
     /// Store the vault's key unencrypted from now on
     #[arg(long, conflicts_with = "new-passphrase")]
@@ -25,9 +28,11 @@ pub(crate) struct PasswdArgs {
 }
 
 pub(crate) fn run(args: &PasswdArgs, session: &Session) -> Result<(), Stop> {
-    let present = args.passphrase.read(session)?;
+    let present = key_of(&args.passphrase, &args.identity, session)?;
     let new = args.new_passphrase.read(session)?;
-    let mut client = session.client()?;
+    let connect = session.connect()?;
+    let present = present.or_else(|| connect.identity().cloned());
+    let mut client = connect.open()?;
     // A bare identity has no passphrase to ask for.
     let is_bare = client.places().vault.join("identity.txt").exists();
     let present = match present {

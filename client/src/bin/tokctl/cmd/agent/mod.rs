@@ -1,5 +1,6 @@
 //! `tokctl agent`: starts, stops and looks at the agent.
 
+mod ephemeral;
 mod log;
 mod reload;
 mod start;
@@ -8,13 +9,15 @@ mod stop;
 
 use clap::Subcommand;
 
+pub(crate) use ephemeral::EphemeralArgs;
+
 use crate::exit::Stop;
 use crate::session::Session;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum AgentCommand {
     /// Start an agent unless one runs, and print the path of its socket
-    Start,
+    Start(EphemeralArgs),
     /// Stop the agent; the next command that needs one starts it again
     Stop,
     /// Show the agent and its vault; starts none
@@ -27,7 +30,7 @@ pub(crate) enum AgentCommand {
 
 pub(crate) fn run(command: &AgentCommand, session: &Session) -> Result<(), Stop> {
     match command {
-        AgentCommand::Start => start::run(session),
+        AgentCommand::Start(args) => start::run(args, session),
         AgentCommand::Stop => stop::run(session),
         AgentCommand::Status => status::run(session),
         AgentCommand::Reload => reload::run(session),

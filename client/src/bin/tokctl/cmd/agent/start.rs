@@ -1,10 +1,13 @@
-//! `tokctl agent start`: sees to it that an agent runs, and says where.
+//! `tokctl agent start`: sees to it that an agent runs, and says where. A vault that TOKCTL_IDENTITY opens is opened, so
+//! that the steps of a job that follow can do without it.
 
 use serde::Serialize;
-use tokctl_client::proto::request::AgentStatus;
+use tokctl_client::proto::request::{AgentStatus, Unlock};
 use tokctl_client::proto::response::Done;
-use tokctl_client::{Error, Request};
+use tokctl_client::proto::secret::SecretStr;
+use tokctl_client::{Client, Error, Request, Secret};
 
+use super::EphemeralArgs;
 use crate::exit::Stop;
 use crate::session::Session;
 
@@ -14,8 +17,13 @@ struct Started<'a> {
     socket: &'a str,
 }
 
-pub(super) fn run(session: &Session) -> Result<(), Stop> {
-    let mut client = session.client()?;
+pub(super) fn run(args: &EphemeralArgs, session: &Session) -> Result<(), Stop> {
+    let connect = args.connect(session)?;
+    let identity = connect.identity().cloned();
+    let mut client = connect.open()?;
+    if let Some(identity) = identity {
+        unlock(&mut client, &identity, session)?;
+    }
     let Done::Agent(agent) = client.request(&Request::AgentStatus(AgentStatus {}), &mut ())? else {
         return Err(Error::Unexpected.into());
     };
@@ -23,4 +31,15 @@ pub(super) fn run(session: &Session) -> Result<(), Stop> {
         true => session.output.json(&Started { pid: agent.pid, socket: &agent.socket }),
         false => session.output.line(&agent.socket),
     }
+}
+
+fn unlock(client: &mut Client, identity: &Secret, session: &Session) -> Result<(), Stop> {
+    let Done::Agent(agent) = client.request(&Request::AgentStatus(AgentStatus {}), &mut ())? else {
+        return Err(Error::Unexpected.into());
+    };
+    if agent.state != "sealed" {
+        return Ok(());
+    }
+    let passphrase = Some(SecretStr::from(identity));
+    session.tell(client, &Request::Unlock(Unlock { passphrase, interactive: false }))
 }

@@ -7,6 +7,8 @@ use std::ffi::OsString;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
+use crate::identity;
+
 /// What opens an address where nobody says how.
 const OPENERS: &[&str] = match cfg!(target_os = "macos") {
     true => &["open"],
@@ -60,7 +62,9 @@ fn commands(browser: &str, url: &str) -> Vec<Vec<String>> {
 
 fn start(words: &[String]) -> bool {
     let Some((program, arguments)) = words.split_first() else { return false };
-    let started = Command::new(program)
+    let mut command = Command::new(program);
+    identity::withhold(&mut command);
+    let started = command
         .args(arguments)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
