@@ -42,6 +42,7 @@
 //! ```
 
 mod autostart;
+mod connect;
 mod connection;
 mod error;
 mod handler;
@@ -51,17 +52,16 @@ mod token;
 mod usage;
 mod watch;
 
-use std::ffi::{OsStr, OsString};
-use std::os::unix::ffi::OsStringExt;
 use std::path::Path;
 use std::time::Duration;
 
 use tokctl_proto::Kind;
-use tokctl_proto::endpoint::{Environment, Places};
+use tokctl_proto::endpoint::Places;
 use tokctl_proto::request;
 use tokctl_proto::response::{Ask, AskSubject, Done, Item, Progress};
 use tokctl_proto::secret::SecretStr;
 
+pub use connect::{Connect, MAX_LIFE};
 pub use error::Error;
 pub use handler::{Agent, Handler, Reply};
 pub use private_socket::PrivateSocket;
@@ -80,95 +80,6 @@ const GET_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The longest silence of an agent that asks nobody anything: a slow disk, or a queue of work before it.
 const SILENCE_MAX: Duration = Duration::from_secs(30);
-
-/// Holds an age identity. It is handed to the agent over the socket, and never on in an environment.
-const IDENTITY: &str = "TOKCTL_IDENTITY";
-/// Whether an agent that is started belongs to this job.
-const EPHEMERAL: &str = "TOKCTL_EPHEMERAL";
-/// The life of such an agent where nothing else is said: as long as a job may run at most hosts.
-pub const MAX_LIFE: Duration = Duration::from_secs(6 * 3600);
-
-/// How to find an agent, and what to do when there is none.
-#[derive(Clone, Debug)]
-pub struct Connect {
-    places: Places,
-    start: bool,
-    withheld: Vec<OsString>,
-    identity: Option<Secret>,
-    max_life: Option<Duration>,
-}
-
-impl Connect {
-    /// The agent of this process's user and environment, started if need be: one that ends with its job
-    /// where TOKCTL_EPHEMERAL says so. TOKCTL_IDENTITY opens a vault that is found sealed.
-    pub fn from_environment() -> Result<Self, Error> {
-        let is_ephemeral = std::env::var_os(EPHEMERAL).is_some_and(|value| is_yes(&value));
-        Ok(Self {
-            places: Places::from_environment()?,
-            start: true,
-            withheld: Vec::new(),
-            identity: identity()?,
-            max_life: is_ephemeral.then_some(MAX_LIFE),
-        })
-    }
-
-    /// The agent at that socket, as if TOKCTL_SOCK named it: none is started there.
-    pub fn to(socket: &Path) -> Result<Self, Error> {
-        let places = Places::look_up(Environment {
-            variable: &|name| match name {
-                "TOKCTL_SOCK" => Some(socket.into()),
-                other => std::env::var_os(other),
-            },
-            uid: nix::unistd::geteuid().as_raw(),
-            owner: &|_| None,
-            current_dir: &|| std::env::current_dir().ok(),
-        })?;
-        Ok(Self {
-            places,
-            start: false,
-            withheld: Vec::new(),
-            identity: identity()?,
-            max_life: None,
-        })
-    }
-
-    /// Fails where no agent runs, instead of starting one.
-    #[must_use]
-    pub fn never_start(mut self) -> Self {
-        self.start = false;
-        self
-    }
-
-    /// Keeps a variable of the environment, one that held a secret, from an agent that is started.
-    #[must_use]
-    pub fn withhold(mut self, variable: impl Into<OsString>) -> Self {
-        self.withheld.push(variable.into());
-        self
-    }
-
-    /// Has an agent that is started belong to this job: it ends after so long at the latest.
-    #[must_use]
-    pub fn ephemeral(mut self, max_life: Duration) -> Self {
-        self.max_life = Some(max_life);
-        self
-    }
-
-    /// The age identity by which a vault that is found sealed is opened.
-    pub fn identity(&self) -> Option<&Secret> {
-        self.identity.as_ref()
-    }
-
-    /// Where configuration, vault, state and socket lie.
-    pub fn places(&self) -> &Places {
-        &self.places
-    }
-
-    /// Connects.
-    pub fn open(self) -> Result<Client, Error> {
-        let connection = autostart::open(&self)?;
-        Ok(Client { connect: self, connection })
-    }
-}
 
 /// A connection to the agent, for one request at a time.
 #[derive(Debug)]
@@ -309,7 +220,7 @@ impl Client {
     ) -> Result<Whole, Error> {
         match self.exchange_once(request, patience, handler) {
             Err(Error::Agent(failure)) if failure.kind == Kind::VaultSealed.name() => {
-                let Some(identity) = self.connect.identity.clone() else {
+                let Some(identity) = self.connect.identity().cloned() else {
                     return Err(Error::Agent(failure));
                 };
                 // A sealed vault's agent has done nothing of the request.
@@ -339,22 +250,6 @@ impl Client {
         }
         Ok(())
     }
-}
-
-fn identity() -> Result<Option<Secret>, Error> {
-    match std::env::var_os(IDENTITY) {
-        None => Ok(None),
-        Some(value) if value.is_empty() => Ok(None),
-        Some(value) => {
-            Secret::from_utf8(value.into_vec()).map(Some).ok_or(Error::NotText(IDENTITY))
-        }
-    }
-}
-
-/// As people write yes and no into variables.
-fn is_yes(value: &OsStr) -> bool {
-    let value = value.to_string_lossy().trim().to_ascii_lowercase();
-    !matches!(value.as_str(), "" | "0" | "no" | "false" | "off")
 }
 
 /// Knows whether anything was handed on: what was shown to somebody cannot be taken back and shown again.
@@ -427,26 +322,5 @@ fn patience(request: &Request<'_>) -> Option<Duration> {
         }
         Request::Report(_) => Some(GET_TIMEOUT.saturating_add(GRACE)),
         _ => None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_variable_says_yes_unless_it_says_no() {
-        for (value, yes) in [
-            ("1", true),
-            ("true", true),
-            ("yes", true),
-            ("", false),
-            ("0", false),
-            ("False", false),
-            (" no ", false),
-            ("off", false),
-        ] {
-            assert_eq!(is_yes(OsStr::new(value)), yes, "{value}");
-        }
     }
 }
