@@ -86,7 +86,7 @@ impl Connect {
     /// The age identity by which a vault that is found sealed is opened. None for the agent of another
     /// user, who has no business with it.
     pub fn identity(&self) -> Option<&Secret> {
-        let is_ours = self.places.agent_uid == nix::unistd::geteuid().as_raw();
+        let is_ours = self.places.agent_uid == Some(nix::unistd::geteuid().as_raw());
         self.identity.as_ref().filter(|_| is_ours)
     }
 
@@ -143,9 +143,9 @@ mod tests {
         let mut connect = Connect::to(Path::new("/nonexistent/agent.sock")).unwrap();
         connect.identity = Some(Secret::new("AGE-SECRET-KEY-1X".to_owned()));
         let own = nix::unistd::geteuid().as_raw();
-        for (uid, is_given) in [(own, true), (own + 1, false)] {
+        for (uid, is_given) in [(Some(own), true), (Some(own + 1), false), (None, false)] {
             connect.places.agent_uid = uid;
-            assert_eq!(connect.identity().is_some(), is_given, "{uid}");
+            assert_eq!(connect.identity().is_some(), is_given, "{uid:?}");
         }
     }
 }

@@ -11,7 +11,6 @@
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal};
-use std::process::Command;
 use std::time::Duration;
 
 use base64::Engine;
@@ -21,6 +20,7 @@ use tokctl_client::proto::{Failure, Kind};
 use tokctl_client::{Client, DpopFor, GetOptions, ProfileName, Report, Secret, Token};
 
 use crate::exit::Stop;
+use crate::identity;
 use crate::session::Session;
 
 mod config;
@@ -135,8 +135,10 @@ fn split(words: &[OsString]) -> Result<(ProfileName, &[OsString]), Stop> {
 
 /// Since 7.83.0 curl takes an `Authorization` of its own options along to no other scheme or port (CVE-2022-27774).
 fn check_redirects() -> Result<(), Stop> {
-    let told =
-        Command::new("curl").arg("--version").output().map_err(|error| run::not_run(&error))?;
+    let told = identity::program("curl")
+        .arg("--version")
+        .output()
+        .map_err(|error| run::not_run(&error))?;
     let text = String::from_utf8_lossy(&told.stdout).into_owned();
     let version = text.split_whitespace().nth(1).unwrap_or_default();
     let mut numbers = version.split('.').map_while(|number| number.parse::<u32>().ok());

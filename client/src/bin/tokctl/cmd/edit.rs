@@ -8,7 +8,6 @@ use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use tokctl_client::proto::request::{ConfigRead, ConfigWrite};
 use tokctl_client::proto::response::Done;
@@ -126,8 +125,7 @@ fn edit(editor: &OsStr, copy: &Path) -> Result<(), Stop> {
     script.push(" \"$@\"");
     // Ctrl-C belongs to the editor while it runs.
     let signals = Signals::hold()?;
-    let mut command = Command::new("sh");
-    identity::withhold(&mut command);
+    let mut command = identity::program("sh");
     let status = command.arg("-c").arg(script).arg(editor).arg(copy).status();
     while signals.next()?.is_some() {}
     drop(signals);

@@ -201,10 +201,9 @@ fn naming(socket: &PrivateSocket) -> impl Iterator<Item = Variable> {
 
 /// The program as a child or in our place; its tokens are in its environment alone.
 fn command(program: &[OsString], variables: &[Variable], session: &Session) -> Command {
-    let mut command = Command::new(&program[0]);
+    let mut command = identity::program(&program[0]);
     command.args(&program[1..]);
     // It opens the vault, which the program gets a few tokens of; so does what a secret was read from.
-    identity::withhold(&mut command);
     for name in session.withheld.borrow().iter() {
         command.env_remove(name);
     }

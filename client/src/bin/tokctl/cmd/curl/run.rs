@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdout, ExitStatus, Stdio};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, kill, raise};
@@ -16,6 +16,7 @@ use super::config::Memory;
 use super::head::Head;
 use super::mask::Mask;
 use crate::exit::Stop;
+use crate::identity;
 use crate::terminal::Signals;
 
 /// Larger answers to a refused token have not been met, and what is held back is not read meanwhile.
@@ -32,7 +33,7 @@ pub(super) struct Ran {
 
 /// Runs curl in our place: nothing of it is ours from then on. Comes back when it cannot be run.
 pub(super) fn replace(arguments: &[OsString]) -> io::Error {
-    Command::new("curl").args(arguments).exec()
+    identity::program("curl").args(arguments).exec()
 }
 
 /// Runs curl and waits. `heads` is where it leaves the headers of answers; without it nothing is held back. What it
@@ -42,7 +43,7 @@ pub(super) fn run(
     heads: Option<&Memory>,
     mask: Option<Mask>,
 ) -> Result<Ran, Stop> {
-    let mut command = Command::new("curl");
+    let mut command = identity::program("curl");
     command.args(arguments).stdout(Stdio::piped());
     if mask.is_some() {
         command.stderr(Stdio::piped());

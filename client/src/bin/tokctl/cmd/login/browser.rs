@@ -5,7 +5,7 @@
 
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use crate::identity;
 
@@ -62,8 +62,7 @@ fn commands(browser: &str, url: &str) -> Vec<Vec<String>> {
 
 fn start(words: &[String]) -> bool {
     let Some((program, arguments)) = words.split_first() else { return false };
-    let mut command = Command::new(program);
-    identity::withhold(&mut command);
+    let mut command = identity::program(program);
     let started = command
         .args(arguments)
         .stdin(Stdio::null())

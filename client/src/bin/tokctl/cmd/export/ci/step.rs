@@ -5,13 +5,14 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::fd::AsFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use tokctl_client::proto::{Failure, Kind};
 use zeroize::Zeroizing;
 
 use super::Lookup;
 use crate::exit::Stop;
+use crate::identity;
 use crate::output::Output;
 
 /// One thing that is given to a runner.
@@ -103,7 +104,7 @@ fn tell(program: &str, arguments: &[&str], stdin: &[u8]) -> Result<(), Stop> {
     let shown = format!("{program} {}", arguments.join(" "));
     let failed = |error: io::Error| Stop::machine(format!("cannot run `{shown}`: {error}"));
     let stderr = io::stderr().as_fd().try_clone_to_owned().map_err(failed)?;
-    let mut child = Command::new(program)
+    let mut child = identity::program(program)
         .args(arguments)
         .stdin(Stdio::piped())
         .stdout(stderr)

@@ -4,12 +4,13 @@ use std::fs;
 use std::io::{ErrorKind, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use tokctl_client::Error;
 
 use crate::cmd::consent;
 use crate::exit::Stop;
+use crate::identity;
 use crate::session::Session;
 
 /// More than any configuration that people write.
@@ -128,7 +129,7 @@ fn replace(path: &Path, before: Option<&str>, after: &str) -> Result<(), Stop> {
 
 fn run(words: &[String]) -> Result<(), Stop> {
     let Some((program, arguments)) = words.split_first() else { return Ok(()) };
-    let status = Command::new(program).args(arguments).stdout(Stdio::null()).status();
+    let status = identity::program(program).args(arguments).stdout(Stdio::null()).status();
     match status {
         Ok(status) if status.success() => Ok(()),
         Ok(status) => Err(Stop::machine(format!("`{}` failed: {status}", typed(words)))),

@@ -3,11 +3,12 @@
 //! An empty helper goes before ours, as `gh` has it too: it takes back those that are for all hosts, which would keep a
 //! token beyond its end.
 
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use super::change::{Change, typed};
 use super::{Entry, Tool, Wanted, on_path, ourselves};
 use crate::exit::Stop;
+use crate::identity;
 
 const LINK: &str = "git-credential-tokctl";
 
@@ -113,7 +114,7 @@ fn values() -> Result<Vec<(String, String)>, Stop> {
     }
     let arguments =
         ["config", "--global", "-z", "--get-regexp", "^credential\\..*\\.(helper|usehttppath)$"];
-    let output = Command::new("git").args(arguments).stderr(Stdio::null()).output();
+    let output = identity::program("git").args(arguments).stderr(Stdio::null()).output();
     let output = output.map_err(|error| Stop::machine(format!("cannot run `git`: {error}")))?;
     let text = String::from_utf8_lossy(&output.stdout);
     let pair = |one: &str| {

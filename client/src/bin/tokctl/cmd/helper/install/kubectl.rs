@@ -1,13 +1,14 @@
 //! kubectl's configuration, edited by `kubectl config`: the `exec` of a user. Where there is no kubectl that
 //! can, what to write.
 
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use serde_json::Value;
 
 use super::change::Change;
 use super::{Entry, Tool, Wanted, on_path, ourselves};
 use crate::exit::Stop;
+use crate::identity;
 
 const VERSION: &str = "client.authentication.k8s.io/v1";
 
@@ -42,7 +43,7 @@ pub(super) fn install(wanted: &Wanted<'_>) -> Result<Change, Stop> {
 /// Whether there is a kubectl that can write all of it: v1 has to have the mode, for which older ones have no option.
 fn takes_exec() -> bool {
     let arguments = ["config", "set-credentials", "--help"];
-    let output = Command::new("kubectl").args(arguments).stderr(Stdio::null()).output();
+    let output = identity::program("kubectl").args(arguments).stderr(Stdio::null()).output();
     output.is_ok_and(|output| {
         String::from_utf8_lossy(&output.stdout).contains("--exec-interactive-mode")
     })
@@ -71,7 +72,7 @@ pub(super) fn entries() -> Result<Vec<Entry>, Stop> {
         return Ok(Vec::new());
     }
     let arguments = ["config", "view", "--output", "json"];
-    let output = Command::new("kubectl").args(arguments).stderr(Stdio::null()).output();
+    let output = identity::program("kubectl").args(arguments).stderr(Stdio::null()).output();
     let output = output.map_err(|error| Stop::machine(format!("cannot run `kubectl`: {error}")))?;
     Ok(users(&serde_json::from_slice(&output.stdout).unwrap_or_default()))
 }
