@@ -191,6 +191,10 @@ fn a_place_that_is_not_fit_is_refused_and_said_how_to_mend() {
     assert_eq!(std::fs::read(fine.join("notes")).unwrap(), b"notes");
     create(&home.socket(), &[]).fails(11, &["another program listens"]);
     create(&fine.join("s"), &["--only", "acmo"]).fails(3, &["did you mean `acme`?"]);
+    // What a kill between the socket and the list of sockets leaves behind.
+    drop(std::os::unix::net::UnixListener::bind(fine.join("stale")).unwrap());
+    create(&fine.join("stale"), &[]).ok();
+    assert!(!home.tokctl_at(&fine.join("stale"), &["get", "acme"]).run().ok().is_empty());
     // By a relative path, as one types it.
     let relative = home.tokctl(["socket", "create", "s", "--only", "acme"]).current_dir(&fine);
     relative.run().ok();

@@ -192,12 +192,12 @@ mod tests {
     async fn one_that_is_given_up_is_killed_with_its_children() {
         let (mut reader, writer) = io::pipe().unwrap();
         let script = format!(
-            "sleep 1000 >/proc/{}/fd/{} & echo; wait",
+            "exec 3>/proc/{}/fd/{}; sleep 1000 & echo; wait",
             std::process::id(),
             std::os::fd::AsRawFd::as_raw_fd(&writer)
         );
         let mut running = shell(&script, Surroundings::Plain, &NO_FACTS);
-        // The child has the pipe when the program says so.
+        // The program and its child have the pipe when it says so.
         let mut line = [0];
         running.child.stdout.as_mut().unwrap().read_exact(&mut line).await.unwrap();
         drop(writer);
